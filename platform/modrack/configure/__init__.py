@@ -1,0 +1,1 @@
+"""From defaults, file, environment and command line to one checked experiment."""

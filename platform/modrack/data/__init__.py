@@ -1,0 +1,1 @@
+"""What modrack derives from a dataset: facts, splits, rows."""

@@ -1,0 +1,1 @@
+"""Composes the chosen parts into a training pipeline and runs it."""

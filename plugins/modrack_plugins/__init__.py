@@ -1,0 +1,1 @@
+"""The built-in components, each written as a third party would write it: against `import modrack` alone."""
