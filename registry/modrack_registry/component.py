@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -87,6 +86,8 @@ class Component:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the file the factory is written in, so that a run can tell whether it changed."""
+        import hashlib
+
         path = Path(self.file.rpartition(":")[0])
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 

@@ -136,10 +136,11 @@ def read_options(factory: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str
 
 
 def check_options(
-    options: dict[str, Option], values: dict[str, tuple[Any, bool, str]], where: str
+    options: dict[str, Option], values: dict[str, tuple[Any, bool, str]], where: str, prefix: str = ""
 ) -> tuple[dict[str, Any], list[UserError]]:
     """Check `values` ({name: (value, typed, path)}) of `where` ("model cnn") against `options`, all at once.
 
+    `prefix` ("model.") is what stands before an option's name on the command line.
     Returns every option's value, defaults included, and the mistakes.
     """
     from modrack_registry.suggest import did_you_mean
@@ -154,7 +155,7 @@ def check_options(
         if name not in values:
             if option.required:
                 label = f"{option.help} ({option.label})" if option.help else option.label
-                mistakes.append(UserError(f"{where} needs the option {name!r}: {label}."))
+                mistakes.append(UserError(f"{where} needs {prefix}{name}: {label}.", f"Write {prefix}{name}=…"))
             checked[name] = option.default
             continue
         value, text, path = values[name]
