@@ -56,7 +56,7 @@ class Component:
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        """What the user chooses: the keyword-only parameters. Raises UserError where the signature breaks the contract."""
+        """What the user chooses: the keyword-only parameters. Raises UserError for a broken contract."""
         mistakes = self.mistakes()
         if mistakes:
             raise UserError.collect(mistakes)
@@ -109,17 +109,19 @@ class Component:
             )
         if not is_class and self.kind.form == "class":
             found.append(
-                UserError(f"{where}: a {self.kind.name} is a class, this is a function.", f"Write `class {self.name}:`.")
+                UserError(
+                    f"{where}: a {self.kind.name} is a class, this is a function.", f"Write `class {self.name}:`."
+                )
             )
         if not NAME.fullmatch(self.name):
             found.append(
                 UserError(f"{where}: the name {self.name!r} has odd characters.", "Use a-z, 0-9 and '-', as in my-net.")
             )
-        for fact in self.facts:
-            if fact not in self.kind.facts:
-                found.append(
-                    UserError(f"{where}: @modrack.{self.kind.name} has no {fact!r}.", did_you_mean(fact, self.kind.facts))
-                )
+        found += [
+            UserError(f"{where}: @modrack.{self.kind.name} has no {fact!r}.", did_you_mean(fact, self.kind.facts))
+            for fact in self.facts
+            if fact not in self.kind.facts
+        ]
         if found and is_class != (self.kind.form == "class"):
             return found
         given, _, problems = self._signature

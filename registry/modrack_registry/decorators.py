@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, overload
 
@@ -30,7 +31,7 @@ def component(kind: str) -> Decorator:
             marked: Any = target
             marked.__modrack__ = Mark(
                 kind=kind,
-                name=name or target.__name__.replace("_", "-"),
+                name=name or _spelled(target.__name__),
                 version=version,
                 facts={key: (value,) if isinstance(value, str) else value for key, value in facts.items()},
             )
@@ -51,3 +52,8 @@ metric = component("metric")
 task = component("task")
 callback = component("callback")
 exporter = component("exporter")
+
+
+def _spelled(name: str) -> str:
+    """A Python name as a component's: `my_net` and `MyNet` are both my-net."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).replace("_", "-").lower()

@@ -24,9 +24,9 @@ hook = pluggy.HookimplMarker("modrack")
 def modrack_kinds() -> Iterable[Kind]:  # type: ignore[empty-body]
     """Add kinds of component.
 
-        @modrack.hook
-        def modrack_kinds():
-            return [modrack.Kind("sampler", "which rows come next", given=("data",))]
+    @modrack.hook
+    def modrack_kinds():
+        return [modrack.Kind("sampler", "which rows come next", given=("data",))]
     """
 
 
@@ -34,10 +34,10 @@ def modrack_kinds() -> Iterable[Kind]:  # type: ignore[empty-body]
 def modrack_components() -> Iterable[Component]:  # type: ignore[empty-body]
     """Add components that are made in a loop instead of written one by one.
 
-        @modrack.hook
-        def modrack_components():
-            for width in (64, 128):
-                yield modrack.model(name=f"wide-{width}")(functools.partial(wide, width=width))
+    @modrack.hook
+    def modrack_components():
+        for width in (64, 128):
+            yield modrack.model(name=f"wide-{width}")(functools.partial(wide, width=width))
     """
 
 
@@ -57,9 +57,9 @@ def modrack_defaults() -> Mapping[str, Any]:  # type: ignore[empty-body]
 def modrack_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
     """Add commands to `modrack`.
 
-        @modrack.hook
-        def modrack_commands():
-            return [click.Command("hello", callback=lambda: click.echo("hello"))]
+    @modrack.hook
+    def modrack_commands():
+        return [click.Command("hello", callback=lambda: click.echo("hello"))]
     """
 
 
@@ -67,9 +67,9 @@ def modrack_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
 def modrack_run_started(run: Any) -> None:
     """Called in the training process when a run has its number and folder.
 
-        @modrack.hook
-        def modrack_run_started(run):
-            (run.folder / "note.txt").write_text("started")
+    @modrack.hook
+    def modrack_run_started(run):
+        (run.folder / "note.txt").write_text("started")
     """
 
 
@@ -77,7 +77,7 @@ def modrack_run_started(run: Any) -> None:
 def modrack_run_ended(run: Any) -> None:
     """Called when a run has ended, however it ended; `run.status` says how.
 
-        @modrack.hook
-        def modrack_run_ended(run):
-            print(run.id, run.status, run.metrics)
+    @modrack.hook
+    def modrack_run_ended(run):
+        print(run.id, run.status, run.metrics)
     """

@@ -129,7 +129,9 @@ class Registry:
             choices = "  or  ".join(f"--{kind} {each.full}" for each in found)
             if len({each.full for each in found}) < len(found):
                 places = ", ".join(each.file for each in found)
-                raise UserError(f"{kind} {name!r} is declared twice: {places}.", "Rename one (`name=` in its decorator).")
+                raise UserError(
+                    f"{kind} {name!r} is declared twice: {places}.", "Rename one (`name=` in its decorator)."
+                )
             raise UserError(f"{kind} {name!r} is in {len(found)} plugins.", f"Type {choices}.")
         hint = did_you_mean(name, [each.name for each in mine] + [each.full for each in mine if "/" in name])
         elsewhere = [each for each in self._components if any(part.name == name for part in self._components[each])]

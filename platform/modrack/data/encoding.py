@@ -1,0 +1,115 @@
+"""How rows of each sort become a model's input: the default of `Task.encode`, `prepare` and `forward`.
+
+| sort    | encoded                                | the model is called with                |
+|---------|----------------------------------------|-----------------------------------------|
+| image   | uint8 (n, channels, height, width)     | fp32, standardised by channel           |
+| text    | token numbers, ragged int32            | input_ids=, attention_mask=             |
+| tabular | fp32 (n, columns)                      | fp32                                    |
+| audio   | samples, ragged fp32                   | (n, samples), then lengths=             |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from modrack_registry.errors import UserError
+
+if TYPE_CHECKING:
+    from modrack.data.facts import Data
+    from modrack.data.rows import Rows
+    from modrack.seam import Batch
+
+
+def encode_input(rows: Rows, data: Data, processor: Any) -> dict[str, Any]:
+    """The input column and the target of `rows`, encoded by their sorts."""
+    encoded: dict[str, Any] = {}
+    column = rows[data.input]
+    if data.gives == "text":
+        encoded["input_ids"] = tokens(column, processor)
+    elif data.gives == "audio":
+        import numpy as np
+
+        from modrack.seam import Ragged
+
+        encoded["audio"] = Ragged.of(column, dtype=np.float32)
+    elif data.gives == "image" and isinstance(column, list):
+        shapes = ", ".join(sorted({"×".join(map(str, image.shape)) for image in column})[:3])
+        raise UserError(
+            f"The images of column {data.input!r} have different sizes: {shapes}.",
+            "Give them one, with dataset.size=64 where the dataset has that option.",
+        )
+    else:
+        encoded[data.gives] = column
+    encoded["target"] = encode_target(rows, data)
+    return encoded
+
+
+def encode_target(rows: Rows, data: Data) -> Any:
+    """The label column as an array: int64 (n,), multi-hot fp32 (n, classes), or fp32 (n,); None where there is none."""
+    import numpy as np
+
+    if data.label is None or data.label not in rows.columns:
+        return None
+    column = rows[data.label]
+    if data.target == "class":
+        return np.asarray(column, np.int64)
+    if data.target == "classes":
+        hot = np.zeros((len(column), len(data.classes or ())), np.float32)
+        for row, labels in enumerate(column):
+            hot[row, np.asarray(labels, np.int64)] = 1
+        return hot
+    if data.target == "number":
+        return np.asarray(column, np.float32)
+    return None
+
+
+def tokens(texts: list[str], processor: Any) -> Any:
+    """Token numbers of `texts` by a tokenizer with Hugging Face's conventions, cut to what the model can read."""
+    import numpy as np
+
+    from modrack.seam import Ragged
+
+    if processor is None:
+        raise UserError(
+            "The model takes text but carries no tokenizer.", "Set it as the attribute `processor` of the module."
+        )
+    longest = processor.model_max_length
+    # transformers' way of saying "no limit" is a number beyond any length.
+    cut = {"truncation": True, "max_length": longest} if longest < 10**6 else {}
+    ids = processor(texts, return_attention_mask=False, return_token_type_ids=False, **cut)["input_ids"]
+    pad = processor.pad_token_id
+    return Ragged.of(ids, 0 if pad is None else pad, np.int32)
+
+
+def prepare_input(batch: Batch, data: Data) -> Batch:
+    """Standardise images by channel; everything else is ready as it is."""
+    image = batch.get("image")
+    if image is not None and not image.is_floating_point():
+        scale, shift = _standardising(data, image.device)
+        batch["image"] = image.float().mul_(scale).add_(shift)
+    return batch
+
+
+def call_part(part: Any, batch: Batch, data: Data) -> Any:
+    """Call `part` with the batch's input; the logits where the answer is an object that has them."""
+    if "input_ids" in batch:
+        # Without padding no mask is needed, and attention is faster. Only the host is asked.
+        mask = batch.mask("input_ids") if batch.padded("input_ids") else None
+        answer = part(input_ids=batch["input_ids"].long(), attention_mask=None if mask is None else mask.long())
+    elif "audio" in batch:
+        answer = part(batch["audio"], batch.lengths["audio"])
+    else:
+        answer = part(batch[data.gives])
+    return getattr(answer, "logits", answer)
+
+
+def _standardising(data: Data, device: Any) -> Any:
+    """(pixel * scale + shift) is (pixel / 255 - mean) / std; kept on the device between batches."""
+    kept: dict[Any, Any] = data.__dict__.setdefault("_standardising", {})
+    if device not in kept:
+        import torch
+
+        mean = torch.tensor(data.mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+        std = torch.tensor(data.std, dtype=torch.float32, device=device).view(1, -1, 1, 1).clamp_(min=1e-6)
+        kept[device] = (1 / (255 * std), -mean / std)
+    return kept[device]

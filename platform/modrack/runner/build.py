@@ -1,0 +1,298 @@
+"""From an experiment to parts that are ready to learn, in the order of the seam:
+
+dataset → data → model (and processor) → task → encode → feeder → optimizers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from modrack.configure.experiment import Choice, Experiment
+from modrack.data.facts import Data, derive
+from modrack.runner.encode import Encoded, encode_split
+from modrack.runner.evaluate import evaluating, forked_rng, seed_all
+from modrack.runner.feeder import Feeder
+from modrack.runner.fit import check_metrics, check_model, pick_task
+from modrack.runner.groups import parameter_groups
+from modrack.runner.hardware import probe
+from modrack.runner.noise import mix
+from modrack.runner.order import count_steps
+from modrack.runner.parts import Parts
+from modrack.runner.plan import Facts, Plan, make_plan
+from modrack.runner.stream import StreamFeeder
+from modrack.runner.update import Update
+from modrack.seam import Batch, Task
+from modrack_registry.errors import UserError
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class Rig:
+    """Everything a run is made of."""
+
+    experiment: Experiment
+    data: Data
+    parts: Parts
+    task: Task
+    plan: Plan
+    device: torch.device
+    feeders: dict[str, Any]
+    update: Update
+    metrics: list[Choice]
+    total_steps: int
+    model_name: str
+    parameters: int
+
+    @property
+    def autocast(self) -> Any:
+        return self.update.autocast
+
+
+def build(experiment: Experiment) -> Rig:
+    """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit."""
+    settings = experiment.settings
+    model_choice, dataset_choice = _needed(experiment, "model"), _needed(experiment, "dataset")
+    component = dataset_choice.component
+    made = component.make({}, dataset_choice.options)
+    data, splits = derive(
+        made,
+        name=component.full,
+        gives=component.facts.get("gives"),
+        target=component.facts.get("target"),
+        split_seed=settings.split_seed,
+        limit=settings.limit,
+    )
+    check_model(experiment.registry, model_choice.component, component, data)
+    task_choice = pick_task(experiment, data, model_choice.component)
+    seed_all(mix(settings.seed), torch.device("cpu"))
+    parts = Parts.of(model_choice.component.make({"data": data}, model_choice.options), model_choice.component.full)
+    task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
+    metrics = experiment.many("metric")
+    check_metrics(metrics, task, task_choice.component.name)
+    streamed = data.sizes["train"] is None
+    encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
+    parameters = sum(parameter.numel() for parameter in parts.parameters())
+    steps = _total_steps(experiment, None if streamed else encoded["train"].size)
+    stream = StreamFeeder(
+        splits["train"],
+        task,
+        batch_size=settings.batch_size,
+        steps=steps,
+        device=torch.device("cpu"),
+        seed=settings.seed,
+    )
+    train = stream.sample() if streamed else encoded["train"]
+    plan = make_plan(
+        probe(),
+        Facts(
+            rows=None if streamed else train.size,
+            bytes=train.bytes,
+            ragged=bool(train.ragged),
+            parameters=parameters,
+            flops=_forward_flops(parts, task, train),
+            convolutional=data.gives == "image" and any(isinstance(m, nn.Conv2d) for m in _all_modules(parts)),
+            steps=steps,
+        ),
+        settings,
+    )
+    device = torch.device(plan["device"])
+    _prepare_parts(parts, task, plan, device)
+    autocast: Any = contextlib.nullcontext()
+    if plan["precision"] in _DTYPES:
+        autocast = torch.autocast(device.type, _DTYPES[plan["precision"]])
+    feeders: dict[str, Any] = {
+        name: Feeder(
+            each,
+            batch_size=settings.batch_size if name == "train" else _evaluation_batch(experiment),
+            device=device,
+            resident=plan["feeder"] == "resident",
+            seed=settings.seed,
+        )
+        for name, each in encoded.items()
+    }
+    if streamed:
+        stream.device = device
+        feeders["train"] = stream
+    learners = sorted(
+        {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
+    )
+    optimizers, schedulers = _optimizers(experiment, parts, learners, steps, plan)
+    update = Update(
+        parts,
+        task,
+        optimizers,
+        schedulers,
+        device=device,
+        autocast=autocast,
+        seed=settings.seed,
+        clip=settings.clip,
+        scaler=torch.amp.GradScaler(device.type) if plan["precision"] == "fp16" else None,
+    )
+    rig = Rig(
+        experiment,
+        data,
+        parts,
+        task,
+        plan,
+        device,
+        feeders,
+        update,
+        metrics,
+        steps,
+        model_choice.component.name,
+        parameters,
+    )
+    _try_one_batch(rig)
+    return rig
+
+
+def _needed(experiment: Experiment, kind: str) -> Choice:
+    choice = experiment.one(kind)
+    if choice is None:
+        raise UserError(f"No {kind} is chosen.", f"Say --{kind} NAME; `modrack list {kind}` shows them.")
+    return choice
+
+
+def _total_steps(experiment: Experiment, rows: int | None) -> int:
+    settings = experiment.settings
+    if rows is None:
+        if settings.steps is None:
+            raise UserError("A streamed dataset has no number of epochs.", "Say how long to train, as in steps=1000.")
+        return settings.steps
+    each = count_steps(rows, settings.batch_size)
+    wanted = [settings.steps] if settings.steps is not None else []
+    # Who asks for steps does not want the default number of epochs to cut them short.
+    by_default = experiment.origins.get("epochs", "default").startswith("default")
+    if settings.epochs is not None and not (wanted and by_default):
+        wanted.append(settings.epochs * each)
+    if not wanted:
+        raise UserError("The run has no length.", "Say epochs=5 or steps=1000.")
+    return int(min(wanted))
+
+
+def _evaluation_batch(experiment: Experiment) -> int:
+    settings = experiment.settings
+    # Without gradients a batch needs a fraction of the memory.
+    return settings.evaluation_batch_size or max(256, settings.batch_size)
+
+
+def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -> None:
+    torch.set_num_threads(plan["threads"])
+    if plan["tf32"]:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"  # type: ignore[attr-defined]
+        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+    learning = {name for names in task.phases.values() for name in (names or tuple(parts))}
+    for name, part in parts.items():
+        part.to(device)
+        if plan["channels_last"]:
+            part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if name not in learning:
+            part.requires_grad_(False)
+            part.eval()
+        else:
+            part.train()
+        if plan["compile"]:
+            part.compile()
+
+
+def _optimizers(
+    experiment: Experiment, parts: Parts, learners: list[str], steps: int, plan: Plan
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    optimizers: dict[str, Any] = {}
+    schedulers: dict[str, Any] = {}
+    for kind in ("optimizer", "scheduler"):
+        for choice in experiment.many(kind):
+            if choice.part is not None and choice.part not in learners:
+                raise UserError(
+                    f"{kind}.{choice.part}: the model has no learning part {choice.part!r}.",
+                    f"Its parts: {', '.join(learners)}.",
+                )
+    for name in learners:
+        choice = _for_part(experiment, "optimizer", name)
+        if choice is None:
+            raise UserError(f"Part {name!r} has no optimizer.", "Say --optimizer NAME.")
+        options = dict(choice.options)
+        if "fused" in options and options["fused"] is None:
+            options["fused"] = plan["fused"]
+        groups = parameter_groups(getattr(parts, name), float(options.get("weight_decay") or 0))
+        if not groups or not groups[0]["params"]:
+            raise UserError(f"Part {name!r} has no weights that could learn.")
+        optimizers[name] = choice.component.make({"params": groups}, options)
+        schedule = _for_part(experiment, "scheduler", name)
+        if schedule is not None:
+            given = {"optimizer": optimizers[name], "steps": steps}
+            schedulers[name] = schedule.component.make(given, schedule.options)
+    return optimizers, schedulers
+
+
+def _for_part(experiment: Experiment, kind: str, part: str) -> Choice | None:
+    """The choice made for this part alone, or the general one."""
+    choices = experiment.many(kind)
+    return next((each for each in choices if each.part == part), next((e for e in choices if e.part is None), None))
+
+
+def _all_modules(parts: Parts) -> list[nn.Module]:
+    return [module for part in parts.modules() for module in part.modules()]
+
+
+def _few_rows(encoded: Encoded, rows: int, device: torch.device) -> Batch:
+    return next(Feeder(encoded, batch_size=rows, device=device, resident=False).once())
+
+
+def _forward_flops(parts: Parts, task: Task, train: Encoded) -> float:
+    """Floating-point operations of one row's forward, counted on two rows of middling length."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    lengths = [np_column.offsets for np_column in (train.columns[name] for name in train.ragged)]
+    batch = _few_rows(train, 2, torch.device("cpu"))
+    stretch = 1.0
+    if lengths:
+        offsets = lengths[0]
+        stretch = (
+            float(offsets[-1]) / max(1, train.size) / max(1, next(iter(batch.lengths.values())).float().mean().item())
+        )
+    cpu = torch.device("cpu")
+    with torch.no_grad(), evaluating(parts), forked_rng(cpu), FlopCounterMode(display=False) as counter:
+        task.evaluate(parts, task.prepare(batch))
+    return counter.get_total_flops() / batch.size * stretch
+
+
+def _try_one_batch(rig: Rig) -> None:
+    """Two rows through training and evaluation, leaving no trace: broken promises must show before the run starts."""
+    task, parts = rig.task, rig.parts
+    batch = next(rig.feeders["train"].epoch(0))[0]
+    few = Batch(
+        {name: value[:2] for name, value in batch.items()},
+        size=min(2, batch.size),
+        rows=batch.rows[:2],
+        lengths={name: lengths[:2] for name, lengths in batch.lengths.items()},
+        training=True,
+        key=batch.key,
+    )
+    buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
+    with forked_rng(rig.device):
+        prepared = task.prepare(few)
+        for phase in task.phases:
+            with rig.autocast:
+                step = task.step(parts, prepared, phase)
+            _check_step(task, step, phase)
+        with torch.inference_mode(), evaluating(parts), rig.autocast:
+            _check_step(task, task.evaluate(parts, prepared), "evaluation", needs=task.emits)
+    with torch.no_grad():
+        for buffer, before in buffers:
+            buffer.copy_(before)
+
+
+def _check_step(task: Task, step: Any, phase: str, needs: tuple[str, ...] = ()) -> None:
+    missing = [name for name in needs if name not in step.outputs]
+    if missing:
+        raise UserError(
+            f"task {type(task).__name__} emits {', '.join(task.emits)}, but its {phase} step gave no {missing[0]!r}.",
+            f"Add it to the outputs of Step; there is: {', '.join(step.outputs) or 'nothing'}.",
+        )

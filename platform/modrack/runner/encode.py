@@ -1,0 +1,66 @@
+"""A split, encoded once by the task: what the feeder cuts batches from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modrack.data.rows import Rows, chunks
+from modrack.seam import Ragged, Task
+from modrack_registry.errors import UserError
+
+CHUNK = 8192
+
+
+@dataclass
+class Encoded:
+    """Columns of one split: arrays with a row an entry, or Ragged."""
+
+    columns: dict[str, np.ndarray[Any, Any] | Ragged]
+    size: int
+
+    @property
+    def bytes(self) -> int:
+        return sum(
+            column.values.nbytes + column.offsets.nbytes if isinstance(column, Ragged) else column.nbytes
+            for column in self.columns.values()
+        )
+
+    @property
+    def ragged(self) -> list[str]:
+        return [name for name, column in self.columns.items() if isinstance(column, Ragged)]
+
+
+def encode_split(split: Any, task: Task) -> Encoded:
+    """Encode all of `split`, by chunks. Raises UserError where `encode` gives more or fewer entries than rows."""
+    parts: dict[str, list[Any]] = {}
+    size = 0
+    for rows in chunks(split, CHUNK):
+        encoded = encode_rows(rows, task)
+        size += encoded.size
+        for name, column in encoded.columns.items():
+            parts.setdefault(name, []).append(column)
+    return Encoded({column: _joined(values) for column, values in parts.items()}, size)
+
+
+def encode_rows(rows: Rows, task: Task) -> Encoded:
+    """Encode one chunk."""
+    columns = {name: column for name, column in task.encode(rows).items() if column is not None}
+    for name, column in columns.items():
+        if len(column) != len(rows):
+            raise UserError(
+                f"task {type(task).__name__} encoded {len(column)} entries of {name!r} from {len(rows)} rows.",
+                "`encode` gives one entry a row.",
+            )
+    return Encoded(columns, len(rows))
+
+
+def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], Ragged):
+        starts = np.cumsum([0, *(part.offsets[-1] for part in parts[:-1])])
+        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=True)]
+        end = np.asarray([starts[-1] + parts[-1].offsets[-1]])
+        return Ragged(np.concatenate([part.values for part in parts]), np.concatenate([*offsets, end]), parts[0].pad)
+    return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)

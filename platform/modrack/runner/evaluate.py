@@ -1,0 +1,125 @@
+"""Measures the parts on a split, without leaving a trace in the training."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modrack.configure.experiment import Choice
+from modrack.data.facts import Data
+from modrack.runner.feeder import Feeder
+from modrack.runner.fit import wanted_outputs
+from modrack.runner.noise import mix
+from modrack.runner.parts import Parts
+from modrack.seam import Task
+from modrack_registry.errors import RunFailed
+
+
+@dataclass
+class Measured:
+    """`values` are numbers by metric name, `loss` first; `tables` are those metrics that are more than a number."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+
+def evaluate(
+    parts: Parts,
+    task: Task,
+    feeder: Feeder,
+    metrics: list[Choice],
+    data: Data,
+    *,
+    autocast: Any,
+    seed: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Measured | None:
+    """Every row of `feeder` once. None where `stopped` said so in the middle."""
+    meters = []
+    for choice in metrics:
+        meter = choice.component.make({"data": data}, choice.options)
+        if hasattr(meter, "to"):
+            meter.to(feeder.device)
+        meters.append((choice, meter, wanted_outputs(choice.component)))
+    losses: list[Tensor] = []
+    counts: list[Any] = []
+    with torch.inference_mode(), evaluating(parts), forked_rng(feeder.device):
+        seed_all(mix(seed, -1), feeder.device)
+        for batch in feeder.once():
+            if stopped():
+                return None
+            batch = task.prepare(batch)
+            with autocast:
+                step = task.evaluate(parts, batch)
+            if step.loss is not None:
+                counted = task.count(batch, next(iter(task.phases)))
+                for term, loss in (step.loss if isinstance(step.loss, dict) else {"": step.loss}).items():
+                    losses.append(loss.float().sum())
+                    counts.append(counted[term] if isinstance(counted, dict) else counted)
+            for _, meter, wanted in meters:
+                try:
+                    meter.update(**{name: step.outputs[name] for name in wanted})
+                except KeyError as error:
+                    raise RunFailed(
+                        f"task {type(task).__name__} promises the output {error} and did not give it."
+                    ) from None
+        measured = Measured()
+        if losses:
+            total = sum(float(count) for count in counts)
+            measured.values["loss"] = float(torch.stack(losses).double().sum()) / total
+        for choice, meter, _ in meters:
+            _take(measured, metric_name(choice, metrics), meter.compute())
+    return measured
+
+
+def metric_name(choice: Choice, metrics: list[Choice]) -> str:
+    """The bare name, or the full one where two metrics share it."""
+    name = choice.component.name
+    return name if sum(each.component.name == name for each in metrics) == 1 else choice.component.full
+
+
+def _take(measured: Measured, name: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _take(measured, f"{name}.{key}", each)
+    elif isinstance(value, Tensor) and value.numel() != 1:
+        measured.tables[name] = value.tolist()
+    elif isinstance(value, (list, tuple)):
+        measured.tables[name] = value
+    else:
+        measured.values[name] = float(value)
+
+
+@contextlib.contextmanager
+def evaluating(parts: Parts) -> Iterator[None]:
+    """Evaluation mode, and every module's own mode back afterwards: an author may have frozen some."""
+    modes = [(module, module.training) for part in parts.modules() for module in part.modules()]
+    for part in parts.modules():
+        part.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def forked_rng(device: torch.device) -> Iterator[None]:
+    """Random state as it was, afterwards: how often one evaluates never changes the training."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        yield
+
+
+def seed_all(seed: int, device: torch.device) -> None:
+    """Seed what the forward draws from. `torch.manual_seed` would cost a hundred times as much."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)

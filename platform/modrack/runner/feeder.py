@@ -1,0 +1,128 @@
+"""Turns an encoded split into batches: one gather a block of steps, no worker processes.
+
+Fixed-shape columns are tensors, on the device where they fit; ragged ones are flat values and offsets on
+the host, padded to a bounded set of widths. Batches are cut from blocks gathered at once, so that a step
+costs a slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modrack.runner.encode import Encoded
+from modrack.runner.order import Order, count_steps, lengths_of, round_up, sequential, shuffled
+from modrack.seam import Batch, Ragged
+
+# What one gather may hold. Larger ones save little, and cost memory.
+BLOCK_BYTES = 8 << 20
+
+
+class Feeder:
+    """Batches of one split. `steps` an epoch; `tokens` counts (real, padded) entries of ragged columns fed so far."""
+
+    def __init__(
+        self, encoded: Encoded, *, batch_size: int, device: torch.device, resident: bool, seed: int = 0
+    ) -> None:
+        self.size = encoded.size
+        self.batch_size = batch_size
+        self.steps = count_steps(self.size, batch_size)
+        self.device = device
+        self.seed = seed
+        self.tokens = [0, 0]
+        place = device if resident else torch.device("cpu")
+        self._fixed: dict[str, Tensor] = {}
+        self._ragged: dict[str, tuple[Tensor, Tensor, Tensor, float]] = {}
+        for name, column in encoded.columns.items():
+            if isinstance(column, Ragged):
+                offsets = torch.from_numpy(column.offsets[:-1])
+                self._ragged[name] = (torch.from_numpy(column.values), offsets, lengths_of(column.offsets), column.pad)
+            else:
+                self._fixed[name] = _tensor(column).to(place)
+        self._lengths = next(iter(self._ragged.values()))[2] if self._ragged else None
+        self._longest = {name: int(lengths.max()) for name, (_, _, lengths, _) in self._ragged.items()}
+        row_bytes = sum(column[0].nbytes for column in self._fixed.values() if len(column))
+        self._block = max(1, min(64, BLOCK_BYTES // max(1, row_bytes * batch_size)))
+
+    def order(self, epoch: int, training: bool = True) -> Order:
+        """The order of `epoch`; the same for the same seed and epoch, whatever came before."""
+        if training:
+            return shuffled(self.size, self.batch_size, self.seed, epoch, self._lengths)
+        return sequential(self.size, self.batch_size, self._lengths)
+
+    def epoch(self, epoch: int, *, start: int = 0, accumulate: int = 1) -> Iterator[list[Batch]]:
+        """The steps of `epoch` from step `start` on, each as a list of micro-batches."""
+        return self._cut(self.order(epoch), start, accumulate, (self.seed, epoch), True)
+
+    def once(self) -> Iterator[Batch]:
+        """Every row once, in a fixed order, for evaluation."""
+        return (batches[0] for batches in self._cut(self.order(0, training=False), 0, 1, (self.seed, -1), False))
+
+    def _cut(
+        self, order: Order, start: int, accumulate: int, key: tuple[int, ...], training: bool
+    ) -> Iterator[list[Batch]]:
+        bounds = order.bounds
+        for first in range(start, order.steps, self._block):
+            last = min(first + self._block, order.steps)
+            low = bounds[first]
+            rows = order.rows[low : bounds[last]]
+            block = self._gather(rows)
+            for step in range(first, last):
+                begin, end = bounds[step], bounds[step + 1]
+                pieces = _pieces(begin, end, accumulate)
+                yield [self._batch(block, rows, low, left, right, key, training) for left, right in pieces]
+
+    def _gather(self, rows: Tensor) -> dict[str, Tensor]:
+        gathered = {}
+        for name, column in self._fixed.items():
+            index = rows.to(column.device, non_blocking=True)
+            gathered[name] = column.index_select(0, index).to(self.device, non_blocking=True)
+        return gathered
+
+    def _batch(
+        self,
+        block: dict[str, Tensor],
+        rows: Tensor,
+        low: int,
+        begin: int,
+        end: int,
+        key: tuple[int, ...],
+        training: bool,
+    ) -> Batch:
+        here = slice(begin - low, end - low)
+        columns: dict[str, Any] = {name: column[here] for name, column in block.items()}
+        lengths = {}
+        for name in self._ragged:
+            columns[name], lengths[name] = self._padded(name, rows[here])
+        return Batch(
+            columns, size=end - begin, rows=rows[here], lengths=lengths, training=training, place=begin, key=key
+        )
+
+    def _padded(self, name: str, rows: Tensor) -> tuple[Tensor, Tensor]:
+        values, offsets, lengths, pad = self._ragged[name]
+        mine = lengths[rows]
+        width = round_up(max(1, int(mine.max())), max(1, self._longest[name]))
+        positions = torch.arange(width)
+        index = (offsets[rows][:, None] + positions).clamp_(max=len(values) - 1)
+        batch = values[index].masked_fill_(positions >= mine[:, None], pad)
+        self.tokens[0] += int(mine.sum())
+        self.tokens[1] += batch.shape[0] * width
+        return batch.to(self.device, non_blocking=True), mine
+
+
+def _pieces(begin: int, end: int, accumulate: int) -> list[tuple[int, int]]:
+    """Cut a step into at most `accumulate` micro-batches of like size."""
+    size = -(-(end - begin) // accumulate)
+    return [(left, min(left + size, end)) for left in range(begin, end, size)]
+
+
+def _tensor(column: Any) -> Tensor:
+    # Arrow's memory is read-only, which torch warns about; nothing here writes into a column.
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(column)

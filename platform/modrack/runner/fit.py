@@ -1,0 +1,99 @@
+"""Whether the chosen parts fit each other, and which task the data asks for."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from modrack.configure.experiment import Choice, Experiment
+from modrack.data.facts import Data
+from modrack.seam import Task
+from modrack_registry.component import Component
+from modrack_registry.errors import UserError
+from modrack_registry.registry import Registry
+
+
+def check_model(registry: Registry, model: Component, dataset: Component, data: Data) -> None:
+    """Raise UserError where the model does not take what the dataset gives; say what does."""
+    takes = _sorts(model, "takes")
+    if not takes or data.gives in takes:
+        return
+    models = [each.name for each in registry.components("model") if data.gives in _sorts(each, "takes")]
+    datasets = [each.name for each in registry.components("dataset") if set(takes) & set(_sorts(each, "gives"))]
+    raise UserError(
+        f"model {model.name} takes {' or '.join(takes)}, but dataset {dataset.name} gives {data.gives}.",
+        f"For {data.gives}: --model {_listed(models)}.\nFor {model.name}: --dataset {_listed(datasets)}.",
+    )
+
+
+def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
+    """The chosen task, or the one that fits data and model. Raises UserError where none, or several, do."""
+    chosen = experiment.one("task")
+    if chosen is not None:
+        misfit = _misfit(chosen.component, data, model)
+        if misfit:
+            raise UserError(f"task {chosen.component.name} {misfit}.", _what_fits(experiment.registry, data, model))
+        return chosen
+    fitting = [task for task in experiment.registry.components("task") if not _misfit(task, data, model)]
+    if len(fitting) == 1:
+        return experiment.choose("task", fitting[0].full)
+    if fitting:
+        names = " or ".join(f"--task {task.name}" for task in fitting)
+        raise UserError(f"Several tasks fit dataset and model {model.name}.", f"Choose one: {names}.")
+    raise UserError(
+        f"No task fits model {model.name} (gives {_listed(_sorts(model, 'gives'))}) and data that give "
+        f"{data.gives} with the target {data.target}.",
+        _what_fits(experiment.registry, data, model),
+    )
+
+
+def check_metrics(choices: list[Choice], task: Task, name: str) -> None:
+    """Raise UserError for metrics that ask for an output which the task does not emit."""
+    mistakes = []
+    for choice in choices:
+        wanted = wanted_outputs(choice.component)
+        missing = [each for each in wanted if each not in task.emits]
+        if missing:
+            mistakes.append(
+                UserError(
+                    f"metric {choice.component.name} asks for {_listed(missing)}, which task {name} does not emit.",
+                    f"It emits: {_listed(list(task.emits))}. See `modrack list metric`.",
+                )
+            )
+    if mistakes:
+        raise UserError.collect(mistakes)
+
+
+def wanted_outputs(metric: Component) -> tuple[str, ...]:
+    """The outputs a metric asks for: the parameter names of its `update`."""
+    update: Any = getattr(metric.factory, "update", None)
+    if update is None:
+        raise UserError(f"metric {metric.full} ({metric.file}) has no method `update`.")
+    parameters = list(inspect.signature(update).parameters.values())[1:]
+    return tuple(each.name for each in parameters if each.default is inspect.Parameter.empty)
+
+
+def _misfit(task: Component, data: Data, model: Component) -> str | None:
+    takes, targets, needs = _sorts(task, "takes"), _sorts(task, "target"), _sorts(task, "needs")
+    gives = _sorts(model, "gives")
+    if takes and data.gives not in takes:
+        return f"takes {' or '.join(takes)}, and the data give {data.gives}"
+    if targets and data.target not in targets:
+        return f"learns from {' or '.join(targets)}, and the data's target is {data.target}"
+    if needs and gives and not set(needs) & set(gives):
+        return f"needs a model that gives {' or '.join(needs)}; {model.name} gives {' or '.join(gives)}"
+    return None
+
+
+def _what_fits(registry: Registry, data: Data, model: Component) -> str:
+    fitting = [task.name for task in registry.components("task") if not _misfit(task, data, model)]
+    return f"What fits: {_listed(fitting)}." if fitting else "See `modrack list task` for what each needs."
+
+
+def _sorts(component: Component, fact: str) -> tuple[str, ...]:
+    value = component.facts.get(fact) or ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(names) if names else "nothing"

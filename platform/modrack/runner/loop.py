@@ -1,0 +1,246 @@
+"""The training loop: steps, log points, evaluations, checkpoints, until the end or a reason to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from modrack.runner.build import Rig
+from modrack.runner.checkpoint import load_parts, save_checkpoint
+from modrack.runner.evaluate import Measured, evaluate
+from modrack.runner.report import EpochLine, Reporter
+from modrack_registry.errors import RunFailed
+
+_MOMENTS = ("started", "stepped", "evaluated", "ended")
+
+
+class Training:
+    """A run in motion, as callbacks see it. `step` counts optimizer steps done, `epoch` whole epochs done.
+
+    `log` is called with (step, {name: value}) at log points and after evaluations; `request` is asked at every
+    step whether somebody wants to stop, and answers with the reason.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        folder: Path,
+        *,
+        log: Callable[[int, dict[str, float]], None],
+        report: Reporter,
+        request: Callable[[], str | None],
+    ) -> None:
+        self.rig, self.folder, self.report = rig, folder, report
+        self.settings = rig.experiment.settings
+        self.step = 0
+        self.epoch = 0
+        self.values: dict[str, float] = {}
+        self.tables: dict[str, Any] = {}
+        self.best: float | None = None
+        self.best_step: int | None = None
+        self.waited = 0
+        self.rows = 0
+        self.seconds = 0.0
+        self._log, self._request = log, request
+        self._reason: str | None = None
+        self._evaluated_at = -1
+        self._saved_at = -1
+        self.monitor, self.better = _monitor(rig)
+        callbacks = [
+            choice.component.make({"data": rig.data}, choice.options) for choice in rig.experiment.many("callback")
+        ]
+        # Bound once: an empty moment costs nothing in the loop.
+        self._moments = {
+            moment: [getattr(callback, moment) for callback in callbacks if hasattr(callback, moment)]
+            for moment in _MOMENTS
+        }
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to end after this step, as finished."""
+        self._reason = self._reason or reason
+
+    def log(self, values: dict[str, float]) -> None:
+        """Record `values` at this step, and keep them as the newest."""
+        self.values.update(values)
+        self._log(self.step, values)
+
+    def run(self) -> str:
+        """Train to the end. Returns the status: finished or interrupted. Raises RunFailed."""
+        rig, settings = self.rig, self.settings
+        self._tell("started")
+        clock = time.perf_counter()
+        evaluated = time.perf_counter()
+        update, feeder = rig.update, rig.feeders["train"]
+        stepped = self._moments["stepped"]
+        while self.step < rig.total_steps and not self._reason:
+            start = self.step - self.epoch * feeder.steps
+            for batches in feeder.epoch(self.epoch, start=start, accumulate=settings.accumulate):
+                update(self.step, batches)
+                self.step += 1
+                self.rows += sum(batch.size for batch in batches)
+                for callback in stepped:
+                    callback(self)
+                if self.step % settings.log_every == 0:
+                    self._log_point()
+                at_end = self.step == rig.total_steps
+                ends_epoch = self.step % feeder.steps == 0
+                wanted = self._request()
+                due = self.step % settings.evaluate_every == 0 if settings.evaluate_every else ends_epoch
+                if due or at_end or wanted or self._due_save():
+                    self._log_point()
+                    self.seconds += time.perf_counter() - clock
+                    if wanted:
+                        self._save()
+                        self._tell("ended")
+                        return "interrupted"
+                    if due or at_end:
+                        self._evaluate(time.perf_counter() - evaluated)
+                        evaluated = time.perf_counter()
+                    elif self._due_save():
+                        self._save()
+                    if self._request():
+                        self._save()
+                        self._tell("ended")
+                        return "interrupted"
+                    clock = time.perf_counter()
+                if at_end or self._reason:
+                    break
+            self.epoch = self.step // feeder.steps
+        if self._reason:
+            self.report.note(self._reason)
+        self._use_best()
+        self._test()
+        self._tell("ended")
+        return "finished"
+
+    @property
+    def epochs_done(self) -> float:
+        return self.step / self.rig.feeders["train"].steps
+
+    def _tell(self, moment: str) -> None:
+        for callback in self._moments[moment]:
+            callback(self)
+
+    def _due_save(self) -> bool:
+        every = self.settings.checkpoint_every
+        return every is not None and self.step % every == 0
+
+    def _log_point(self) -> None:
+        values, bad = self.rig.update.take()
+        if bad is not None:
+            step, loss = bad
+            last = self.folder / "checkpoints" / "last"
+            good = f"The last good checkpoint is {last.resolve()}." if last.exists() else "No checkpoint was saved yet."
+            raise RunFailed(
+                f"The loss became {loss} at step {step + 1}.",
+                f"{good}\nA lower optimizer.lr, or clip=1, often helps.",
+            )
+        if not values:
+            return
+        logged = {f"train.{name}": value for name, value in values.items()}
+        logged |= _learning_rates(self.rig.update.optimizers)
+        self.log(logged)
+        self.report.progress(self.step, self.rig.total_steps, self.epochs_done, values.get("loss"))
+
+    def _evaluate(self, seconds: float) -> None:
+        measured = self._measure("validation")
+        if measured is None:
+            return
+        self._evaluated_at = self.step
+        values = {f"validation.{name}": value for name, value in measured.values.items()}
+        self.log(values)
+        best = False
+        value = values.get(self.monitor)
+        if value is None and self.settings.monitor is not None:
+            raise RunFailed(f"monitor={self.monitor}: there is no such metric.", f"There is: {', '.join(values)}.")
+        if value is not None:
+            best = self.best is None or (value > self.best if self.better == "higher" else value < self.best)
+            if best:
+                self.best, self.best_step, self.waited = value, self.step, 0
+            else:
+                self.waited += 1
+            for scheduler in self.rig.update.schedulers.values():
+                if hasattr(scheduler, "evaluated"):
+                    scheduler.evaluated(value, self.better)
+        self._save(best)
+        shown = {name: self.values[name] for name in ("train.loss",) if name in self.values} | values
+        epochs = self.rig.total_steps / self.rig.feeders["train"].steps
+        self.report.epoch(EpochLine(self.epochs_done, epochs, self.step, shown, seconds, best))
+        self._tell("evaluated")
+        patience = self.settings.patience
+        if patience is not None and self.waited >= patience and self.step < self.rig.total_steps:
+            self.stop(f"stopped early: {self.monitor} did not improve in {self.waited} evaluations")
+
+    def _measure(self, split: str) -> Measured | None:
+        rig = self.rig
+        return evaluate(
+            rig.parts,
+            rig.task,
+            rig.feeders[split],
+            rig.metrics,
+            rig.data,
+            autocast=rig.autocast,
+            seed=self.settings.seed,
+            stopped=lambda: bool(self._request()),
+        )
+
+    def _save(self, best: bool = False) -> None:
+        state = self.state_dict()
+        save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=self.settings.checkpoint_keep, best=best)
+        self._saved_at = self.step
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that training goes on from, beside the weights. The order of rows needs two integers: seed and step."""
+        update = self.rig.update
+        return {
+            "step": self.step,
+            "best": self.best,
+            "best_step": self.best_step,
+            "waited": self.waited,
+            "optimizers": {name: each.state_dict() for name, each in update.optimizers.items()},
+            "schedulers": {name: each.state_dict() for name, each in update.schedulers.items()},
+            "scaler": update.scaler.state_dict() if update.scaler is not None else None,
+        }
+
+    def _use_best(self) -> None:
+        best = self.folder / "checkpoints" / "best"
+        if self.best_step is not None and self.best_step != self.step and best.exists():
+            load_parts(best, self.rig.parts)
+
+    def _test(self) -> None:
+        if "test" not in self.rig.feeders:
+            return
+        measured = self._measure("test")
+        if measured is not None:
+            self.log({f"test.{name}": value for name, value in measured.values.items()})
+            self.tables.update({f"test.{name}": table for name, table in measured.tables.items()})
+
+
+def _monitor(rig: Rig) -> tuple[str, str]:
+    """Which metric says what is best, and in which direction: as asked, or the first that has one, or the loss."""
+    from modrack.runner.evaluate import metric_name
+
+    asked = rig.experiment.settings.monitor
+    directions = {
+        f"validation.{metric_name(choice, rig.metrics)}": _better(choice.component.facts.get("better"))
+        for choice in rig.metrics
+    }
+    directions = {name: better for name, better in directions.items() if better} | {"validation.loss": "lower"}
+    if asked is None:
+        name = next(iter(directions))
+        return name, directions[name]
+    full = asked if asked.startswith("validation.") else f"validation.{asked}"
+    return full, directions.get(full, "lower")
+
+
+def _better(fact: Any) -> str | None:
+    return fact[0] if isinstance(fact, tuple) else fact
+
+
+def _learning_rates(optimizers: dict[str, Any]) -> dict[str, float]:
+    rates = {name: float(optimizer.param_groups[0]["lr"]) for name, optimizer in optimizers.items()}
+    if len(rates) == 1:
+        return {"train.lr": next(iter(rates.values()))}
+    return {f"train.{name}.lr": rate for name, rate in rates.items()}

@@ -1,0 +1,70 @@
+"""In which order rows come, and how they are cut into steps: pure functions of (seed, epoch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modrack.runner.noise import mix
+
+# Steps whose rows are sorted by length together: enough for little padding, few enough to stay random.
+POOL = 64
+
+
+@dataclass(frozen=True)
+class Order:
+    """`rows` (n,) int64 in the order of the epoch; step i trains on `rows[bounds[i]:bounds[i + 1]]`."""
+
+    rows: Tensor
+    bounds: list[int]
+
+    @property
+    def steps(self) -> int:
+        return len(self.bounds) - 1
+
+
+def count_steps(rows: int, batch_size: int) -> int:
+    """Steps an epoch; the last one may have fewer rows."""
+    return -(-rows // batch_size)
+
+
+def sequential(rows: int, batch_size: int, lengths: Tensor | None = None) -> Order:
+    """Every row once, for evaluation: by length where there are lengths, since order does not matter there."""
+    order = torch.arange(rows) if lengths is None else torch.argsort(lengths, stable=True)
+    return Order(order, _bounds(rows, batch_size))
+
+
+def shuffled(rows: int, batch_size: int, seed: int, epoch: int, lengths: Tensor | None = None) -> Order:
+    """The order of an epoch. With `lengths` (n,), rows of like length share a step, and the steps are shuffled."""
+    generator = torch.Generator().manual_seed(mix(seed, epoch))
+    order = torch.randperm(rows, generator=generator)
+    bounds = _bounds(rows, batch_size)
+    if lengths is None:
+        return Order(order, bounds)
+    pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in order.split(POOL * batch_size)]
+    order = torch.cat(pools)
+    steps = list(order.split(batch_size))
+    # The short last step stays last, so that every epoch is cut alike.
+    full = len(steps) if rows % batch_size == 0 else len(steps) - 1
+    places = torch.randperm(full, generator=generator).tolist()
+    return Order(torch.cat([steps[place] for place in places] + steps[full:]), bounds)
+
+
+def round_up(width: int, longest: int) -> int:
+    """The padded width of a batch: one of few values, so that compiled code and graphs see few shapes."""
+    for unit, below in ((8, 128), (32, 512), (128, 2048)):
+        if width <= below:
+            return min(-(-width // unit) * unit, longest)
+    return min(-(-width // 512) * 512, longest)
+
+
+def _bounds(rows: int, batch_size: int) -> list[int]:
+    return [*range(0, rows, batch_size), rows] if rows else [0]
+
+
+def lengths_of(offsets: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
+    """Row lengths of a ragged column, (n,) int64."""
+    return torch.from_numpy(np.diff(offsets))

@@ -1,0 +1,52 @@
+"""The named parts of a model, as tasks see them: callables and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from modrack_registry.errors import UserError
+
+
+class Parts:
+    """`parts.model`, `parts.generator`, …: what a model factory returned, by name."""
+
+    def __init__(self, modules: dict[str, nn.Module]) -> None:
+        self._modules = modules
+
+    @classmethod
+    def of(cls, made: Any, model: str) -> Parts:
+        """From a factory's return value. Raises UserError for anything but a module or a dict of them."""
+        if isinstance(made, nn.Module):
+            return cls({"model": made})
+        if isinstance(made, dict) and made and all(isinstance(part, nn.Module) for part in made.values()):
+            return cls(dict(made))
+        raise UserError(
+            f"{model} returned {type(made).__name__}, not a torch.nn.Module.",
+            "Return a module, or a dict of named modules.",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_modules"][name]
+        except KeyError:
+            raise AttributeError(f"there is no part {name!r}; there is: {', '.join(self._modules)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def items(self) -> list[tuple[str, nn.Module]]:
+        return list(self._modules.items())
+
+    def modules(self) -> list[nn.Module]:
+        return list(self._modules.values())
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [parameter for part in self._modules.values() for parameter in part.parameters()]
+
+    @property
+    def processor(self) -> Any:
+        """What a part carries to turn raw rows into its input: a tokenizer or image processor, or None."""
+        return next((part.processor for part in self._modules.values() if hasattr(part, "processor")), None)

@@ -1,0 +1,171 @@
+"""How a run will be carried out, and why: a pure function of hardware, data, model and settings.
+
+Each decision has its reason in words. `modrack train --dry-run` prints them, and the run keeps them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from modrack.configure.settings import Settings
+from modrack.runner.hardware import Hardware
+from modrack_registry.errors import UserError
+
+# Half of the accelerator is for weights, gradients and activations.
+RESIDENT_SHARE = 0.25
+# Below this many operations a step, casting costs more than bf16 saves (measured on two avx512_bf16 cores).
+BF16_STEP_FLOPS = 3e8
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the plan knows of data and model. `flops` are those of one row's forward; `bytes` of the train split."""
+
+    rows: int | None
+    bytes: int
+    ragged: bool
+    parameters: int
+    flops: float
+    convolutional: bool
+    steps: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One line of the plan."""
+
+    name: str
+    value: Any
+    reason: str
+
+
+class Plan:
+    """The decisions, by name: `plan["precision"]` is the value."""
+
+    def __init__(self, decisions: list[Decision]) -> None:
+        self.decisions = decisions
+        self._values = {decision.name: decision.value for decision in decisions}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        return {each.name: {"value": each.value, "reason": each.reason} for each in self.decisions}
+
+
+def choose_device(hardware: Hardware, asked: str) -> Decision:
+    """Where to run. Raises UserError for a device that is not there."""
+    kind = asked.partition(":")[0]
+    if asked == "auto":
+        if hardware.accelerator:
+            return Decision("device", hardware.accelerator, f"{hardware.name or hardware.accelerator} is there")
+        return Decision("device", "cpu", f"no accelerator; {hardware.cores} cores of {hardware.cpu or 'a CPU'}")
+    if kind not in ("cpu", hardware.accelerator):
+        there = f"cpu, {hardware.accelerator}" if hardware.accelerator else "cpu"
+        raise UserError(f"device={asked}: this machine has no {kind}.", f"There is: {there}. Leave it out to choose.")
+    index = asked.partition(":")[2]
+    if index and kind != "cpu" and (not index.isdigit() or int(index) >= hardware.count):
+        raise UserError(f"device={asked}: there are {hardware.count} devices, counted from 0.")
+    return Decision("device", asked, "asked for")
+
+
+def make_plan(hardware: Hardware, facts: Facts, settings: Settings) -> Plan:
+    """All decisions. Raises UserError for what this hardware cannot do."""
+    device = choose_device(hardware, settings.device)
+    kind = str(device.value).partition(":")[0]
+    return Plan(
+        [
+            device,
+            _precision(hardware, kind, facts, settings),
+            _tf32(hardware, kind, settings),
+            _memory_format(facts, settings),
+            Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
+            _compile(facts, settings),
+            _feeder(hardware, kind, facts),
+            _micro_batch(settings),
+            _threads(hardware, kind, settings),
+        ]
+    )
+
+
+def _precision(hardware: Hardware, kind: str, facts: Facts, settings: Settings) -> Decision:
+    can_bf16, why = _bf16(hardware, kind)
+    asked = settings.precision
+    if asked == "bf16" and not can_bf16 and kind != "cpu":
+        raise UserError(f"precision=bf16: {why}.", "Use precision=fp16 or precision=fp32.")
+    if asked == "fp16" and kind == "cpu":
+        raise UserError(
+            "precision=fp16: a CPU computes fp16 slower than fp32.", "Use precision=bf16 or precision=fp32."
+        )
+    if asked != "auto":
+        return Decision("precision", asked, "asked for")
+    if not can_bf16:
+        return Decision("precision", "fp32", why)
+    work = 3 * facts.flops * settings.batch_size / settings.accumulate
+    if kind == "cpu" and work < BF16_STEP_FLOPS:
+        return Decision(
+            "precision", "fp32", f"a step is {work / 1e9:.2g} GFLOP: casting would cost more than bf16 saves"
+        )
+    return Decision("precision", "bf16", why)
+
+
+def _bf16(hardware: Hardware, kind: str) -> tuple[bool, str]:
+    if kind == "cpu":
+        return hardware.cpu_bf16, f"the CPU has {'' if hardware.cpu_bf16 else 'no '}bf16 instructions"
+    if kind == "cuda":
+        # NVIDIA computes bf16 in hardware from Ampere (8.0) on.
+        has = hardware.capability is not None and hardware.capability >= (8, 0)
+        version = ".".join(map(str, hardware.capability or ()))
+        return has, f"CUDA capability {version} {'has' if has else 'is below 8.0 and has no'} bf16"
+    return False, f"{kind} is not known to gain from bf16"
+
+
+def _tf32(hardware: Hardware, kind: str, settings: Settings) -> Decision:
+    if kind != "cuda" or hardware.capability is None or hardware.capability < (8, 0):
+        return Decision("tf32", False, "only CUDA from capability 8.0 on has it")
+    if settings.precision == "fp32":
+        return Decision("tf32", False, "fp32 was asked for")
+    return Decision("tf32", True, "fp32 matrix multiplies that remain lose 13 bits and gain up to 8×")
+
+
+def _memory_format(facts: Facts, settings: Settings) -> Decision:
+    if settings.channels_last is not None:
+        return Decision("channels_last", settings.channels_last, "asked for")
+    if facts.convolutional:
+        return Decision("channels_last", True, "the model convolves images")
+    return Decision("channels_last", False, "no convolution over images")
+
+
+def _compile(facts: Facts, settings: Settings) -> Decision:
+    if settings.compile:
+        return Decision("compile", True, "asked for")
+    return Decision(
+        "compile", False, "asked for" if settings.compile is False else "off unless asked for: compile=true"
+    )
+
+
+def _feeder(hardware: Hardware, kind: str, facts: Facts) -> Decision:
+    size = f"{facts.bytes / 1e6:.3g} MB"
+    if facts.rows is None:
+        return Decision("feeder", "streamed", "the dataset is read as it comes")
+    if kind != "cpu" and facts.bytes <= hardware.memory * RESIDENT_SHARE:
+        return Decision("feeder", "resident", f"{size} fit on the device")
+    if facts.ragged:
+        return Decision("feeder", "host", f"{size} in memory, rows of like length together")
+    return Decision("feeder", "host", f"{size} in memory")
+
+
+def _micro_batch(settings: Settings) -> Decision:
+    size = -(-settings.batch_size // settings.accumulate)
+    if settings.accumulate > 1:
+        return Decision("micro_batch", size, f"{settings.accumulate} a step, as asked for")
+    return Decision("micro_batch", size, "the whole batch at once")
+
+
+def _threads(hardware: Hardware, kind: str, settings: Settings) -> Decision:
+    if settings.threads is not None:
+        return Decision("threads", settings.threads, "asked for")
+    return Decision(
+        "threads", hardware.cores, f"{hardware.cores} cores" + ("" if kind == "cpu" else " feed the device")
+    )

@@ -1,0 +1,182 @@
+"""One run, from a checked experiment to its record."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from modrack_registry.store import Recorder, Run, RunStart, open_store
+
+from modrack.configure.experiment import Experiment
+from modrack.runner.build import Rig, build
+from modrack.runner.loop import Training
+from modrack.runner.provenance import git_state, machine, packages, redact
+from modrack.runner.report import Reporter, Silent
+from modrack.runner.stop import StopRequest
+from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
+
+# A run needs room for its checkpoints at least twice: one is written before the older one goes.
+ROOM = 16 << 20
+
+
+def run(
+    experiment: Experiment,
+    *,
+    home: Path | None = None,
+    command: list[str] | None = None,
+    report: Reporter | None = None,
+    built: Rig | None = None,
+) -> Run:
+    """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure."""
+    report = report or Silent()
+    store = open_store(home)
+    _check_room(store.home)
+    rig = built or build(experiment)
+    _check_room(store.home, rig.parameters * 4 * 3 * 2)
+    recorder = store.start(_start(rig, command or sys.argv))
+    clock = time.perf_counter()
+    with StopRequest() as request:
+        training: Training | None = None
+        try:
+            _write_facts(recorder.folder, rig)
+            run_of = store.get(recorder.id)
+            experiment.registry.hooks.hook.modrack_run_started(run=run_of)
+            report.started(recorder.id, started_facts(rig) | {"folder": str(recorder.folder)})
+            training = Training(rig, recorder.folder, log=recorder.log, report=report, request=request)
+            status = training.run()
+            _finish(recorder, training, status, request(), clock)
+        except KeyboardInterrupt:
+            _finish(recorder, training, "interrupted", "Ctrl-C, twice", clock)
+            raise Interrupted(f"Run {recorder.id} was stopped at once.") from None
+        except ModrackError as error:
+            _finish(recorder, training, "failed", error.message, clock)
+            raise RunFailed(f"Run {recorder.id} failed: {error.message}", error.hint) from error
+        except Exception as error:
+            _finish(recorder, training, "failed", f"{type(error).__name__}: {error}", clock)
+            raise RunFailed(
+                f"Run {recorder.id} failed: {type(error).__name__}: {_first_line(error)}", explain(error)
+            ) from error
+        finally:
+            experiment.registry.hooks.hook.modrack_run_ended(run=store.get(recorder.id))
+    done = store.get(recorder.id)
+    report.finished(done)
+    return done
+
+
+def dry_run(experiment: Experiment) -> dict[str, Any]:
+    """Build, take one training step and one evaluation step, write nothing. Gives the plan and the facts."""
+    rig = build(experiment)
+    feeder = rig.feeders["train"]
+    rig.update(0, next(feeder.epoch(0, accumulate=experiment.settings.accumulate)))
+    values, bad = rig.update.take()
+    from modrack.runner.evaluate import evaluating, forked_rng
+
+    with evaluating(rig.parts), forked_rng(rig.device), rig.autocast:
+        batch = rig.task.prepare(next(rig.feeders["validation"].once()))
+        rig.task.evaluate(rig.parts, batch)
+    if bad is not None:
+        raise RunFailed(f"The loss of the first step is {bad[1]}.")
+    plan = [{"decision": each.name, "value": each.value, "reason": each.reason} for each in rig.plan.decisions]
+    return {"plan": plan, "facts": started_facts(rig) | {"first_loss": next(iter(values.values()), None)}}
+
+
+def started_facts(rig: Rig) -> dict[str, Any]:
+    """What a person wants to see first."""
+    one = rig.experiment.one
+    return {
+        "name": rig.experiment.settings.name,
+        "model": rig.model_name,
+        "dataset": one("dataset").component.name,  # type: ignore[union-attr]
+        "task": one("task").component.name,  # type: ignore[union-attr]
+        "optimizer": one("optimizer").component.name if one("optimizer") else None,  # type: ignore[union-attr]
+        "rows": dict(rig.data.sizes),
+        "cuts": dict(rig.data.cuts),
+        "classes": len(rig.data.classes) if rig.data.classes else None,
+        "parameters": rig.parameters,
+        "device": rig.plan["device"],
+        "precision": rig.plan["precision"],
+        "batch_size": rig.experiment.settings.batch_size,
+        "steps": rig.total_steps,
+        "epochs": rig.total_steps / rig.feeders["train"].steps,
+    }
+
+
+def explain(error: BaseException) -> str:
+    """Where an unexpected error arose: the last place in code that is not a library's."""
+    place = ""
+    frame = error.__traceback__
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if "site-packages" not in file and not file.startswith("<"):
+            place = f"{file}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return f"It arose in {place}; --debug shows the traceback."
+
+
+def _start(rig: Rig, command: list[str]) -> RunStart:
+    experiment = rig.experiment
+    chosen = [choice for choices in experiment.choices.values() for choice in choices]
+    return RunStart(
+        name=experiment.settings.name,
+        tags=list(experiment.settings.tags),
+        config=experiment.as_dict(),
+        params=experiment.params(),
+        components=[
+            {
+                "kind": choice.component.kind.name,
+                "name": choice.component.name,
+                "full": choice.component.full,
+                "plugin": choice.component.plugin,
+                "version": choice.component.version,
+                "digest": choice.component.digest,
+            }
+            for choice in chosen
+        ],
+        command=[redact(word) for word in command],
+        seed=experiment.settings.seed,
+        git=git_state(),
+        packages=packages(),
+        hardware=machine(),
+        plan=rig.plan.as_dict(),
+    )
+
+
+def _write_facts(folder: Path, rig: Rig) -> None:
+    (folder / "experiment.toml").write_text(rig.experiment.as_toml(), "utf-8")
+    (folder / "data.json").write_text(json.dumps(rig.data.to_dict(), indent=1, ensure_ascii=False), "utf-8")
+
+
+def _finish(recorder: Recorder, training: Training | None, status: str, reason: str | None, clock: float) -> None:
+    speed = None
+    if training is not None:
+        if training.tables:
+            (recorder.folder / "tables.json").write_text(json.dumps(training.tables), "utf-8")
+        speed = training.rows / training.seconds if training.seconds else None
+    recorder.finish(status, reason=reason, seconds=time.perf_counter() - clock, samples_per_second=speed)
+
+
+def _check_room(home: Path, wanted: int = ROOM) -> None:
+    place = home
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(
+            f"{home}: {place} is a file, so no run can be kept there.", "Choose a folder with --home FOLDER."
+        )
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise UserError(f"{home}: {error.strerror}.", "Choose a folder with --home FOLDER.") from None
+    if free < wanted:
+        raise UserError(
+            f"{home}: {free / 1e6:.0f} MB are free on the disk; this run needs about {wanted / 1e6:.0f} MB.",
+            "Make room, or choose a folder elsewhere with --home FOLDER.",
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:300]

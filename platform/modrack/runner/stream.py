@@ -1,0 +1,60 @@
+"""Feeds a split that is read as it comes, and may have no end: encoded chunk by chunk, never held whole."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from modrack.data.rows import chunks
+from modrack.runner.encode import Encoded, encode_rows
+from modrack.runner.feeder import Feeder
+from modrack.seam import Batch, Task
+from modrack_registry.errors import RunFailed
+
+# Steps that are encoded, shuffled and bucketed together.
+CHUNK_STEPS = 32
+# Rows among which the stream is shuffled.
+SHUFFLE_ROWS = 10_000
+
+
+class StreamFeeder:
+    """The interface of Feeder over an iterable split. One epoch is the whole run of `steps`; the stream starts
+    again where it ends. The order is a pure function of the seed: resuming reads up to the place and drops it.
+    """
+
+    def __init__(
+        self, split: Any, task: Task, *, batch_size: int, steps: int, device: torch.device, seed: int = 0
+    ) -> None:
+        self.split, self.task = split, task
+        self.batch_size, self.steps, self.device, self.seed = batch_size, steps, device, seed
+        self.size: int | None = None
+        self.tokens = [0, 0]
+
+    def epoch(self, epoch: int, *, start: int = 0, accumulate: int = 1) -> Iterator[list[Batch]]:
+        """Steps from `start` on, for ever."""
+        return itertools.islice(self._steps(accumulate), start, None)
+
+    def sample(self) -> Encoded:
+        """The first rows, encoded: what the plan looks at."""
+        return encode_rows(next(chunks(self.split, self.batch_size)), self.task)
+
+    def _steps(self, accumulate: int) -> Iterator[list[Batch]]:
+        for turn in itertools.count():
+            shuffled = self.split.shuffle(seed=self.seed + turn, buffer_size=SHUFFLE_ROWS)
+            empty = True
+            for number, rows in enumerate(chunks(shuffled, CHUNK_STEPS * self.batch_size)):
+                empty = False
+                feeder = Feeder(
+                    encode_rows(rows, self.task),
+                    batch_size=self.batch_size,
+                    device=self.device,
+                    resident=False,
+                    seed=self.seed,
+                )
+                yield from feeder.epoch(turn * 100_003 + number, accumulate=accumulate)
+                self.tokens = [mine + more for mine, more in zip(self.tokens, feeder.tokens, strict=True)]
+            if empty:
+                raise RunFailed("The stream of training rows is empty.")

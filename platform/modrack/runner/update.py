@@ -1,0 +1,158 @@
+"""One optimizer step: forward, backward, clip, update, for every phase that is due.
+
+A step trains on `batch_size` rows; accumulation only splits them. The loss is summed and divided by the
+count of the whole step, so micro-batches of unequal length give exactly the big batch's gradient.
+Nothing here waits for the device.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modrack.runner.evaluate import seed_all
+from modrack.runner.noise import mix
+from modrack.runner.parts import Parts
+from modrack.seam import Batch, Task
+
+
+class Update:
+    """Moves the parts by one step at a time; keeps losses on the device until somebody asks."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        task: Task,
+        optimizers: dict[str, Any],
+        schedulers: dict[str, Any],
+        *,
+        device: torch.device,
+        autocast: Any,
+        seed: int,
+        clip: float | None,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> None:
+        self.parts, self.task = parts, task
+        self.optimizers, self.schedulers = optimizers, schedulers
+        self.device, self.seed, self.clip, self.scaler = device, seed, clip, scaler
+        self.autocast = autocast
+        self.learners = {
+            phase: [name for name in parts if names is None or name in names] for phase, names in task.phases.items()
+        }
+        self._parameters = {
+            phase: [p for name in names for p in getattr(parts, name).parameters() if p.requires_grad]
+            for phase, names in self.learners.items()
+        }
+        self._trainable = [p for p in parts.parameters() if p.requires_grad]
+        # Who learns changes between phases only where they name different parts.
+        self._toggles = len({tuple(names) for names in self.learners.values()}) > 1
+        self._ones: dict[float, Tensor] = {}
+        self.losses: dict[str, list[tuple[int, Tensor, Any]]] = {}
+        self.logs: dict[str, list[Tensor]] = {}
+
+    def __call__(self, step: int, batches: list[Batch]) -> None:
+        """Train on `batches`, the micro-batches of optimizer step `step` (counted from 0)."""
+        task = self.task
+        batches = [task.prepare(batch) for batch in batches]
+        for turn, phase in enumerate(self.learners):
+            if phase not in task.schedule(step):
+                continue
+            if self._toggles:
+                learning = {id(parameter) for parameter in self._parameters[phase]}
+                for parameter in self._trainable:
+                    parameter.requires_grad_(id(parameter) in learning)
+            counts = [task.count(batch, phase) for batch in batches]
+            total = counts[0] if len(counts) == 1 else _add(counts)
+            for place, batch in enumerate(batches):
+                seed_all(mix(self.seed, step, turn, place), self.device)
+                with self.autocast:
+                    made = task.step(self.parts, batch, phase)
+                if made.loss is None:
+                    raise ValueError(f"task {type(task).__name__} gave no loss in phase {phase!r}")
+                self._backward(made.loss, total, phase, step)
+                for name, value in made.logs.items():
+                    self.logs.setdefault(name, []).append(value.detach())
+            self._move(phase)
+            with torch.no_grad():
+                task.after(self.parts, phase)
+        if self._toggles:
+            for parameter in self._trainable:
+                parameter.requires_grad_(True)
+
+    def _backward(self, loss: Tensor | dict[str, Tensor], total: Any, phase: str, step: int) -> None:
+        terms = loss if isinstance(loss, dict) else {"": loss}
+        sums = {}
+        for name, term in terms.items():
+            whole = term.float()
+            sums[name] = whole.sum() if whole.ndim else whole
+            label = ".".join(filter(None, (phase if len(self.learners) > 1 else "", name)))
+            over = total[name] if isinstance(total, dict) else total
+            self.losses.setdefault(label, []).append((step, sums[name].detach(), over))
+        if len(sums) == 1 and not isinstance(total, (dict, Tensor)) and self.scaler is None:
+            # The gradient of the sum is 1 / total: said at the start, it saves a division in forward and backward.
+            (whole,) = sums.values()
+            whole.backward(self._one_over(total))
+            return
+        scaled = [whole / (total[name] if isinstance(total, dict) else total) for name, whole in sums.items()]
+        objective = scaled[0] if len(scaled) == 1 else torch.stack(scaled).sum()
+        if self.scaler is not None:
+            objective = self.scaler.scale(objective)
+        objective.backward()
+
+    def _one_over(self, total: float) -> Tensor:
+        if total not in self._ones:
+            if len(self._ones) > 256:
+                self._ones.clear()
+            self._ones[total] = torch.tensor(1 / total, device=self.device)
+        return self._ones[total]
+
+    def _move(self, phase: str) -> None:
+        names = self.learners[phase]
+        if self.clip is not None:
+            if self.scaler is not None:
+                for name in names:
+                    self.scaler.unscale_(self.optimizers[name])
+            nn.utils.clip_grad_norm_(self._parameters[phase], self.clip)
+        for name in names:
+            optimizer = self.optimizers[name]
+            if self.scaler is not None:
+                self.scaler.step(optimizer)
+            else:
+                optimizer.step()
+            scheduler = self.schedulers.get(name)
+            if scheduler is not None:
+                scheduler.step()
+            optimizer.zero_grad(set_to_none=True)
+        if self.scaler is not None:
+            self.scaler.update()
+
+    def take(self) -> tuple[dict[str, float], tuple[int, float] | None]:
+        """What was learned since the last call: {"loss": mean, …}, and (step, loss) of the first that is not finite.
+
+        One copy to the host. Each mean is over everything counted, as if it had been one batch.
+        """
+        values: dict[str, float] = {}
+        bad: tuple[int, float] | None = None
+        for label, entries in self.losses.items():
+            numbers = torch.stack([loss for _, loss, _ in entries]).tolist()
+            # Micro-batches of one step share its total; count it once.
+            totals = {step: total for step, _, total in entries}
+            over = sum(float(total) for total in totals.values())
+            values[f"{label}.loss" if label else "loss"] = sum(numbers) / over
+            for (step, _, _), number in zip(entries, numbers, strict=True):
+                if number - number != 0 and (bad is None or step < bad[0]):
+                    bad = (step, number)
+        for name, tensors in self.logs.items():
+            flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
+            values[name] = float(flat.mean())
+        self.losses.clear()
+        self.logs.clear()
+        return values, bad
+
+
+def _add(counts: list[Any]) -> Any:
+    if isinstance(counts[0], dict):
+        return {name: sum(count[name] for count in counts) for name in counts[0]}
+    return sum(counts)
