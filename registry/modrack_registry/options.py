@@ -56,7 +56,9 @@ class Option:
     def label(self) -> str:
         """The type and bounds as a person writes them: `int > 0`, `sum|mean`."""
         bounds = " ".join(filter(None, (_bound_text(bound) for bound in self.bounds)))
-        return f"{_type_text(self.type)} {bounds}".strip()
+        members = [_type_text(member) for member in _members(self.type) if member is not type(None)]
+        none = " or none" if type(None) in _members(self.type) else ""
+        return f"{'|'.join(members)} {bounds}".strip() + none
 
     @cached_property
     def _adapter(self) -> Any:
@@ -75,7 +77,7 @@ class Option:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             at = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
-            said = "" if len(_members(self.type)) > 1 else f": {first['msg'].lower()}{' at ' + at if at else ''}"
+            said = f": {first['msg'].lower()} at {at}" if at else ""
             raise ValueError(f"{value!r} is not {_article(self.label)}{said}") from None
 
     def describe(self) -> dict[str, Any]:

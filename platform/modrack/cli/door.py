@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+
 from modrack_registry.errors import ModrackError, UserError
 
 MOST_LINES = 8

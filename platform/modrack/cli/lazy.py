@@ -27,7 +27,9 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(self.verbs[cmd_name][0]).command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         command = self.get_command(ctx, args[0])
         if command is None and not args[0].startswith("-"):
             raise click.UsageError(

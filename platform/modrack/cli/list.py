@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import click
+
+from modrack.cli.rack import debug_flag, json_flag, load
+from modrack.cli.text import as_json, bold, columns
 from modrack_registry.component import Component
 from modrack_registry.errors import UserError
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
-
-from modrack.cli.rack import debug_flag, json_flag, load
-from modrack.cli.text import as_json, bold, columns
 
 
 @click.command("list")

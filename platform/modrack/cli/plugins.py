@@ -16,9 +16,7 @@ from modrack.cli.text import as_json, clean, columns
 @click.option("--freeze", is_flag=True, help="Print lines for a requirements file.")
 @loading_flags
 @click.pass_context
-def command(
-    ctx: click.Context, json_: bool, freeze: bool, plugin: tuple[str, ...], without: tuple[str, ...]
-) -> None:
+def command(ctx: click.Context, json_: bool, freeze: bool, plugin: tuple[str, ...], without: tuple[str, ...]) -> None:
     """List the plugins: name, version, origin, components, import time; broken ones with the reason.
 
     \b

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 import click
-from modrack_registry.component import Component
-from modrack_registry.errors import UserError
-from modrack_registry.options import Option
 
 from modrack.cli.list import describe
 from modrack.cli.rack import json_flag, load, loading_flags
 from modrack.cli.text import as_json, bold, clean, columns
+from modrack_registry.component import Component
+from modrack_registry.errors import UserError
+from modrack_registry.options import Option
 
 
 @click.command("show")

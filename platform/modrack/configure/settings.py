@@ -1,0 +1,65 @@
+"""The settings of a run: what stands in no component."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import replace as replace_field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from modrack_registry.options import Option, read_options
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """How long, how large, on what, and what to keep. The default of each is what holds if nobody's defaults say else."""
+
+    epochs: Annotated[int | None, Gt(0), "passes over the training rows"] = None
+    steps: Annotated[int | None, Gt(0), "optimizer steps; instead of epochs"] = None
+    batch_size: Annotated[int, Gt(0), "rows of an optimizer step, over all processes"] = 64
+    evaluation_batch_size: Annotated[int | None, Gt(0), "rows of a batch in evaluation; none: chosen"] = None
+    seed: Annotated[int, Ge(0), Lt(2**32), "of weights, order and noise"] = 0
+    split_seed: Annotated[int, Ge(0), Lt(2**32), "of the rows that are cut off for validation and test"] = 0
+    device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
+    precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
+    accumulate: Annotated[int, Gt(0), "micro-batches that an optimizer step is split into"] = 1
+    clip: Annotated[float | None, Gt(0), "largest norm of the gradient"] = None
+    monitor: Annotated[str | None, "the value that says which checkpoint is best, as validation.accuracy"] = None
+    patience: Annotated[int | None, Gt(0), "evaluations without improvement before the run stops"] = None
+    evaluate_every: Annotated[int | None, Gt(0), "steps between evaluations; none: each epoch"] = None
+    checkpoint_every: Annotated[int | None, Gt(0), "steps between checkpoints; none: at each evaluation"] = None
+    checkpoint_keep: Annotated[int, Gt(0), "how many checkpoints stay, the best one not counted"] = 1
+    log_every: Annotated[int, Gt(0), "steps between points of the training loss"] = 50
+    limit: Annotated[int | None, Gt(0), "rows of each split, for a quick try"] = None
+    name: Annotated[str | None, "a name for the run"] = None
+    tags: Annotated[list[str], "words to find the run by"] = field(default_factory=list)
+    threads: Annotated[int | None, Gt(0), "CPU threads; none: chosen"] = None
+    channels_last: Annotated[bool | None, "memory format of images; none: chosen"] = None
+    compile: Annotated[bool | None, "compile the model; none: chosen"] = None
+
+
+# Settings that are written with a dot, as they belong together.
+_GROUPED = ("checkpoint",)
+
+
+def path_of(name: str) -> str:
+    """How a setting's field is written: `checkpoint_every` as `checkpoint.every`, others as they are called."""
+    group, _, rest = name.partition("_")
+    return f"{group}.{rest}" if group in _GROUPED else name
+
+
+def settings_options() -> dict[str, Option]:
+    """Each setting by its path, as an option: type, default, bounds, help."""
+    made = {each.name: each.default_factory for each in fields(Settings) if each.default_factory is not MISSING}
+    options = read_options(Settings)[1]
+    return {
+        path_of(name): replace_field(option, default=made[name]()) if name in made else option
+        for name, option in options.items()
+    }
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """Checked values by path as settings."""
+    copied = {path: list(value) if isinstance(value, list) else value for path, value in values.items()}
+    return Settings(**{path.replace(".", "_"): value for path, value in copied.items()})
