@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Sequence
 
 import click
@@ -29,22 +31,21 @@ def run(args: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say(["Stopped."])
         return 130
-    except click.ClickException as error:
-        if debug:
-            raise
-        _say(_usage(error))
-        return error.exit_code
-    except ModrackError as error:
-        if debug:
-            raise
-        _say(_shortened(error))
-        return error.exit_code
     except Exception as error:
         if debug:
-            raise
-        said = " ".join(str(error).split())
-        _say([f"{type(error).__name__}: {said[:400]}" if said else type(error).__name__, "  --debug shows where."])
-        return 1
+            traceback.print_exc()
+        else:
+            _say(_lines(error))
+        return getattr(error, "exit_code", 1)
+
+
+def _lines(error: Exception) -> list[str]:
+    if isinstance(error, click.ClickException):
+        return _usage(error)
+    if isinstance(error, ModrackError):
+        return _shortened(error)
+    said = " ".join(str(error).split())[:400]
+    return [f"{type(error).__name__}: {said}" if said else type(error).__name__, "  --debug shows where."]
 
 
 def _say(lines: list[str]) -> None:
@@ -65,14 +66,23 @@ def _usage(error: click.ClickException) -> list[str]:
 
 
 def _shortened(error: ModrackError) -> list[str]:
-    lines = error.lines
-    if len(lines) <= MOST_LINES:
-        return lines
-    if isinstance(error, UserError) and len(error.mistakes) > 1:
+    """The lines of an error, at most MOST_LINES: a hint that is the same for several is given once, at the end."""
+    mistakes = error.mistakes if isinstance(error, UserError) else ()
+    if len(mistakes) < 2:
+        return _cut(error.lines)
+    hints = Counter(line for mistake in mistakes for line in set(mistake.lines[len(mistake.message.splitlines()) :]))
+    shared = [line for line, count in hints.items() if count > 1]
+    whats = [mistake.message.splitlines() for mistake in mistakes]
+    lines = [
+        line
+        for what, mistake in zip(whats, mistakes, strict=True)
+        for line in [*what, *(hint for hint in mistake.lines[len(what) :] if hint not in shared)]
+    ]
+    if len(lines) + len(shared) > MOST_LINES:
         # What is wrong goes before what to do about it.
-        lines = [line for mistake in error.mistakes for line in [*mistake.message.splitlines(), *mistake.lines[1:2]]]
-        if len(lines) > MOST_LINES:
-            lines = [mistake.message.splitlines()[0] for mistake in error.mistakes]
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], f"… and {len(lines) - MOST_LINES + 1} more."]
-    return lines
+        lines = [what[0] for what in whats]
+    return [*_cut(lines, MOST_LINES - len(shared[:2])), *shared[:2]]
+
+
+def _cut(lines: list[str], most: int = MOST_LINES) -> list[str]:
+    return lines if len(lines) <= most else [*lines[: most - 1], f"… and {len(lines) - most + 1} more."]

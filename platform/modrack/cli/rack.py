@@ -61,3 +61,9 @@ def local_plugins(file: str | Path | None) -> list[str]:
     if file is None:
         return []
     return [str(path) for path in sorted((Path(file).parent / "plugins").glob("*.py")) if path.name != "__init__.py"]
+
+
+def home_flag(function: Function) -> Function:
+    """Give a command `--home FOLDER`."""
+    help_text = "Where runs are kept (MODRACK_HOME, or ./modrack-runs)."
+    return click.option("--home", metavar="FOLDER", type=click.Path(path_type=Path), help=help_text)(function)

@@ -35,7 +35,7 @@ class Modrack(LazyGroup):
         return [(name, command.get_short_help_str(60)) for name, command in self._brought(ctx).items()]
 
     def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
-        """Commands of plugins, by name; the built-in verb wins. Nothing is loaded while only modrack itself is there."""
+        """Commands of plugins, by name; a built-in verb wins. Nothing is loaded while modrack is the only plugin."""
         if "commands" not in ctx.meta:
             ctx.meta["commands"] = {}
             from modrack.cli.rack import load_others

@@ -31,11 +31,11 @@ class Defaults:
             base = {key: value for key, value in content.items() if key != "when"}
             self._merge(self._read(plugin, base), {})
             for when in content.get("when", ()):
-                rest = {key: value for key, value in when.items() if key != "if"}
-                conditions.append((plugin, when.get("if", {}), rest))
-        for plugin, condition, rest in conditions:
-            if all(self._holds(path, wanted) for path, wanted in condition.items()):
-                self._merge(self._read(plugin, rest), condition)
+                conditional = {key: value for key, value in when.items() if key != "if"}
+                conditions.append((plugin, when.get("if", {}), conditional))
+        for plugin, holds, rest in conditions:
+            if all(self._holds(path, wanted) for path, wanted in holds.items()):
+                self._merge(self._read(plugin, rest), holds)
 
     def values(self, kind: str, component: Component) -> list[Given]:
         """The defaults for options of `component`, in order."""

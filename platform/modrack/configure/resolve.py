@@ -223,7 +223,7 @@ class Resolution:
         """A path that begins with no kind and is no setting; most often an option without its kind."""
         path = given.name
         message = f"There is no setting {path!r} ({given.said})."
-        for kind, components in self.chosen.items():
+        for components in self.chosen.values():
             for component in components:
                 if path in component.options:
                     return UserError(message, f"Did you mean {Choice(component, {}).prefix}{path}?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
 from dataclasses import replace as replace_field
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
@@ -13,7 +14,7 @@ from modrack_registry.options import Option, read_options
 
 @dataclass(kw_only=True)
 class Settings:
-    """How long, how large, on what, and what to keep. The default of each is what holds if nobody's defaults say else."""
+    """How long, how large, on what, and what to keep. Here stands what holds where no plugin's defaults say else."""
 
     epochs: Annotated[int | None, Gt(0), "passes over the training rows"] = None
     steps: Annotated[int | None, Gt(0), "optimizer steps; instead of epochs"] = None
@@ -49,6 +50,7 @@ def path_of(name: str) -> str:
     return f"{group}.{rest}" if group in _GROUPED else name
 
 
+@cache
 def settings_options() -> dict[str, Option]:
     """Each setting by its path, as an option: type, default, bounds, help."""
     made = {each.name: each.default_factory for each in fields(Settings) if each.default_factory is not MISSING}
@@ -61,5 +63,8 @@ def settings_options() -> dict[str, Option]:
 
 def settings_from(values: dict[str, Any]) -> Settings:
     """Checked values by path as settings."""
-    copied = {path: list(value) if isinstance(value, list) else value for path, value in values.items()}
-    return Settings(**{path.replace(".", "_"): value for path, value in copied.items()})
+    # A default that is a list must not be shared between experiments.
+    fresh: dict[str, Any] = {
+        path.replace(".", "_"): list(value) if isinstance(value, list) else value for path, value in values.items()
+    }
+    return Settings(**fresh)

@@ -60,7 +60,7 @@ def read_path(
     path: str, value: object, text: bool, layer: Layer, kinds: Mapping[str, Kind], origin: str, said: str
 ) -> None:
     """Put one value into `layer` by its dotted path: `epochs`, `model.width`, `metric.f1.average`."""
-    first, dot, rest = path.partition(".")
+    first, _, rest = path.partition(".")
     kind = kinds.get(first)
     if path in settings_options():
         layer.set(Given(path, value, text, origin, said))

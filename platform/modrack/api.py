@@ -1,0 +1,44 @@
+"""modrack from Python: train, and ask what was run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modrack_registry.store import Run, RunQuery
+
+    from modrack.runner.report import Reporter
+
+
+def train(
+    file: str | Path | None = None,
+    *,
+    plugins: Iterable[str | Path] = (),
+    without: Iterable[str] = (),
+    home: str | Path | None = None,
+    report: Reporter | None = None,
+    **values: Any,
+) -> Run:
+    """Train as `modrack train` does, and return the recorded run.
+
+    `values` are components by kind (`model="cnn"`, `metric=["accuracy", "f1"]`), settings (`epochs=3`) and options by
+    their path (`**{"optimizer.lr": 0.01}`); they win over `file` and environment. Nothing is printed; `report` is told
+    what happens. Raises UserError for a request that cannot be, RunFailed for a run that could not go on.
+    """
+    from modrack.cli.rack import local_plugins
+    from modrack.configure.resolve import resolve
+    from modrack.runner.session import run
+    from modrack_registry.registry import load_registry
+
+    registry = load_registry([*local_plugins(file), *plugins], list(without))
+    experiment = resolve(registry, file=None if file is None else Path(file), values=values)
+    return run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
+
+
+def runs(filter: str | None = None, *, home: str | Path | None = None) -> RunQuery:
+    """The runs kept in `home` (MODRACK_HOME, or ./modrack-runs), those that `filter` fits: `"model=cnn lr<0.01"`."""
+    from modrack_registry.store import open_store
+
+    return open_store(None if home is None else Path(home)).runs(filter)

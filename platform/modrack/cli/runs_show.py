@@ -1,0 +1,77 @@
+"""`modrack runs show`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modrack.cli.rack import debug_flag, home_flag, json_flag
+from modrack.cli.text import as_json, bold, cell, columns, duration, number
+
+if TYPE_CHECKING:
+    from modrack_registry.store import Run
+
+
+@click.command("show")
+@click.argument("run", type=click.IntRange(min=1))
+@json_flag
+@home_flag
+@debug_flag
+def command(run: int, json_: bool, home: Path | None) -> None:
+    """Show the run with number RUN: parts, options, metrics, where it came from.
+
+    \b
+    modrack runs show 3
+    modrack runs show 3 --json
+    """
+    from modrack_registry.store import open_store
+
+    found = open_store(home).get(run)
+    click.echo(as_json(_record(found)) if json_ else "\n".join(_page(found)))
+
+
+def _record(run: Run) -> dict[str, Any]:
+    more = (
+        *("ended", "samples_per_second", "folder", "reason", "tags", "note", "seed", "command"),
+        *("components", "config", "git", "packages", "hardware", "plan"),
+    )
+    return {**run.as_dict(), **{name: getattr(run, name, None) for name in more}}
+
+
+def _page(run: Run) -> list[str]:
+    name = f"  {cell(run.name)}" if run.name else ""
+    reason = f": {cell(run.reason)}" if run.reason else ""
+    speed = f", {run.samples_per_second:,.0f} rows/s" if run.samples_per_second else ""
+    git: Any = run.git or {}
+    about = [
+        ("status", f"{run.status}{reason}"),
+        ("started", f"{run.started.astimezone():%Y-%m-%d %H:%M:%S}, ran {duration(run.seconds) or '?'}{speed}"),
+        *([("tags", ", ".join(run.tags))] if run.tags else []),
+        *([("note", run.note)] if run.note else []),
+        ("command", shlex.join(map(str, run.command or []))),
+        ("seed", str(run.seed)),
+        *([("commit", f"{git['commit']}{', with changes' if git.get('dirty') else ''}")] if git.get("commit") else []),
+        ("folder", str(run.folder)),
+    ]
+    parts = [
+        (part["kind"], part["full"], part.get("version") or "", (part.get("digest") or "")[:12])
+        for part in run.components
+    ]
+    params = [(path, _value(value)) for path, value in run.params.items() if value is not None]
+    metrics = [(key, number(value)) for key, value in run.metrics.items()]
+    lines = [bold(f"Run {run.id}") + name, *columns(about, indent="  ")]
+    for title, rows in (("parts", parts), ("options", params), ("metrics", metrics)):
+        if rows:
+            lines += ["", bold(title), *columns(rows, indent="  ")]
+    return lines
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return cell(value)

@@ -1,0 +1,216 @@
+"""`modrack train`: compose parts, and run them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modrack.cli.rack import home_flag, json_flag, load, loading_flags, local_plugins
+from modrack.cli.text import as_json, columns
+from modrack_registry.errors import UserError
+from modrack_registry.registry import Registry
+from modrack_registry.suggest import did_you_mean
+
+
+class TrainCommand(click.Command):
+    """A command with one more flag for each kind in the registry, which is loaded while the arguments are read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["kinds"] = {}
+        given = ctx.meta["given"] = list(args)
+        if "registry" not in ctx.meta:
+            plugin, without, word = _ahead(args)
+            file = ctx.meta["file"] = None if word is None else Path(word)
+            ctx.meta["file word"] = word
+            ctx.meta["registry"] = load(ctx, [*local_plugins(file), *plugin], without)
+        rest = super().parse_args(ctx, args)
+        ctx.meta["given"] = given
+        return rest
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        registry: Registry | None = ctx.meta.get("registry")
+        taken = {name for param in params for name in param.opts}
+        flags: list[click.Parameter] = [
+            click.Option(
+                [f"--{kind.name}", f"kind_{kind.name}"],
+                multiple=True,
+                metavar="NAME",
+                help=f"{kind.summary[:1].upper()}{kind.summary[1:]}{' (repeatable)' if kind.many else ''}.",
+            )
+            for kind in (registry.kinds.values() if registry is not None else ())
+            if f"--{kind.name}" not in taken
+        ]
+        return [*params[:1], *flags, *params[1:]]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from modrack.configure.settings import settings_options
+
+        with formatter.section("Settings (NAME=VALUE)"):
+            formatter.write_dl([(path, f"{each.help} [{each.label}]") for path, each in settings_options().items()])
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(
+    "train",
+    cls=TrainCommand,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
+    epilog="`modrack show KIND NAME` lists the options of a part, `--print-config` what a run would use.",
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[FILE.toml] [PATH=VALUE]...")
+@json_flag
+@click.option("--print-config", is_flag=True, help="Print every value and where it came from, as TOML; do not train.")
+@click.option("--dry-run", is_flag=True, help="Build all, take one step, print the plan; keep nothing.")
+@home_flag
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@loading_flags
+@click.pass_context
+def command(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    json_: bool,
+    print_config: bool,
+    dry_run: bool,
+    home: Path | None,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Compose parts and train.
+
+    \b
+    modrack train
+    modrack train --model cnn --dataset digits model.width=32 epochs=5
+    modrack train experiment.toml optimizer.lr=0.01
+    """
+    from modrack.configure.resolve import resolve
+
+    registry: Registry = ctx.meta["registry"]
+    choices = {name.removeprefix("kind_"): list(names) for name, names in flags.items() if name.startswith("kind_")}
+    kept, mistakes = _sort_words(registry, words, ctx)
+    experiment = resolve(
+        registry,
+        file=ctx.meta["file"],
+        choices={kind: names for kind, names in choices.items() if names},
+        words=kept,
+        more=mistakes,
+    )
+    if not quiet:
+        for note in experiment.notes:
+            click.echo(note, err=True)
+    if print_config:
+        click.echo(as_json(experiment.as_dict()) if json_ else experiment.as_toml().rstrip("\n"))
+        return 0
+    _hush(debug="--debug" in ctx.meta["given"])
+    if dry_run:
+        from modrack.runner.session import dry_run as try_out
+
+        tried = try_out(experiment)
+        click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
+        return 0
+    from modrack.cli.screen import choose_screen, result_object
+    from modrack.runner.session import run
+
+    done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=choose_screen(json_, quiet))
+    if json_:
+        click.echo(as_json(result_object(done)))
+    return 130 if done.status == "interrupted" else 0
+
+
+def _ahead(args: Sequence[str]) -> tuple[list[str], list[str], str | None]:
+    """What decides about loading, read before the flags of the kinds are known: plugins, without, the file."""
+    found: dict[str, list[str]] = {"--plugin": [], "--without": []}
+    file: str | None = None
+    index = 0
+    while index < len(args):
+        word, equals, value = args[index].partition("=")
+        if word in found:
+            if not equals and index + 1 < len(args):
+                index += 1
+                value = args[index]
+            found[word].append(value)
+        elif word.startswith("--") and not equals and word not in _BARE:
+            index += 1  # A kind's flag, or an unknown one: its value is no file.
+        elif file is None and not word.startswith("-") and (not equals or args[index].endswith(".toml")):
+            file = args[index]
+        index += 1
+    return found["--plugin"], found["--without"], file
+
+
+_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help")
+
+
+def _sort_words(registry: Registry, words: Sequence[str], ctx: click.Context) -> tuple[list[str], list[UserError]]:
+    """The words that are for the configuration, and what is wrong with the others."""
+    kept: list[str] = []
+    mistakes: list[UserError] = []
+    known = [name for param in ctx.command.get_params(ctx) for name in param.opts if name.startswith("--")]
+    skip = False
+    for index, word in enumerate(words):
+        if skip:
+            skip = False
+        elif word.startswith("-") and word != "-":
+            flag = word.partition("=")[0]
+            mistakes.append(UserError(f"There is no option {flag}.", did_you_mean(flag, known, limit=4)))
+            after = words[index + 1] if index + 1 < len(words) else "="
+            skip = "=" not in word and not after.startswith("-") and "=" not in after
+        elif word == ctx.meta["file word"]:
+            if not Path(word).exists():
+                mistakes.append(_no_file(registry, word))
+                ctx.meta["file"] = None
+        else:
+            kept.append(word)
+    return kept, mistakes
+
+
+def _no_file(registry: Registry, word: str) -> UserError:
+    for kind in registry.kinds:
+        if any(each.name == word or each.full == word for each in registry.components(kind)):
+            return UserError(f"There is no file {word!r}.", f"{word} is a {kind}: --{kind} {word}")
+    return UserError(f"There is no file {word!r}.", "An experiment file, or words as in model.width=64 or epochs=5.")
+
+
+def _hush(*, debug: bool) -> None:
+    """Keep libraries from talking into the screen; `--debug` lets them."""
+    if debug:
+        return
+    import logging
+    import os
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+    for name, value in (
+        ("TRANSFORMERS_VERBOSITY", "error"),
+        ("HF_DATASETS_DISABLE_PROGRESS_BARS", "1"),
+        ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
+        ("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1"),
+        ("TOKENIZERS_PARALLELISM", "true"),
+    ):
+        os.environ.setdefault(name, value)
+    for name in ("transformers", "datasets", "huggingface_hub", "torch", "filelock", "fsspec"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _typed(ctx: click.Context) -> list[str]:
+    """The words after `modrack`, as they were typed."""
+    return sys.argv[1:] if ctx.info_name in sys.argv else ["train", *ctx.meta["given"]]
+
+
+def _dry(tried: dict[str, Any]) -> list[str]:
+    """A dry run for a person: the facts, then each decision with its reason."""
+    from modrack.cli.screen import header
+
+    plan = [(each["decision"], each["value"], each["reason"]) for each in tried["plan"]]
+    loss = tried["facts"].get("first_loss")
+    return [
+        *header(tried["facts"]),
+        "",
+        *columns([("decision", "value", "why"), *plan]),
+        "",
+        f"One step taken{'' if loss is None else f', loss {loss:.4f}'}; one batch evaluated; nothing is kept.",
+    ]
