@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 
 from modrack.configure.experiment import Choice, Experiment
 from modrack.data.facts import Data, derive
+from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.evaluate import evaluating, forked_rng, seed_all
 from modrack.runner.feeder import Feeder
@@ -54,22 +56,18 @@ class Rig:
         return self.update.autocast
 
 
-def build(experiment: Experiment) -> Rig:
-    """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit."""
-    settings = experiment.settings
-    model_choice, dataset_choice = _needed(experiment, "model"), _needed(experiment, "dataset")
-    component = dataset_choice.component
-    made = component.make({}, dataset_choice.options)
-    data, splits = derive(
-        made,
-        name=component.full,
-        gives=component.facts.get("gives"),
-        target=component.facts.get("target"),
-        split_seed=settings.split_seed,
-        limit=settings.limit,
-    )
-    check_model(experiment.registry, model_choice.component, component, data)
-    task_choice = pick_task(experiment, data, model_choice.component)
+def build(experiment: Experiment, restore: Path | None = None) -> Rig:
+    """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit.
+
+    `restore` is a checkpoint's folder, whose processor and configuration the model is rebuilt with.
+    """
+    data, splits = load_data(experiment)
+    model_component = _needed(experiment, "model").component
+    check_model(experiment.registry, model_component, _needed(experiment, "dataset").component, data)
+    task_choice = pick_task(experiment, data, model_component)
+    # Picking a task may have brought defaults of its own.
+    settings, model_choice = experiment.settings, _needed(experiment, "model")
+    data.restore = restore
     seed_all(mix(settings.seed), torch.device("cpu"))
     parts = Parts.of(model_choice.component.make({"data": data}, model_choice.options), model_choice.component.full)
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
@@ -133,6 +131,7 @@ def build(experiment: Experiment) -> Rig:
         seed=settings.seed,
         clip=settings.clip,
         scaler=torch.amp.GradScaler(device.type) if plan["precision"] == "fp16" else None,
+        ema=Ema([p for p in parts.parameters() if p.requires_grad], settings.ema) if settings.ema else None,
     )
     rig = Rig(
         experiment,
@@ -152,6 +151,19 @@ def build(experiment: Experiment) -> Rig:
     return rig
 
 
+def load_data(experiment: Experiment) -> tuple[Data, dict[str, Any]]:
+    """The dataset's facts and its splits."""
+    choice, settings = _needed(experiment, "dataset"), experiment.settings
+    return derive(
+        choice.component.make({}, choice.options),
+        name=choice.component.full,
+        gives=choice.component.facts.get("gives"),
+        target=choice.component.facts.get("target"),
+        split_seed=settings.split_seed,
+        limit=settings.limit,
+    )
+
+
 def _needed(experiment: Experiment, kind: str) -> Choice:
     choice = experiment.one(kind)
     if choice is None:
@@ -167,12 +179,8 @@ def _total_steps(experiment: Experiment, rows: int | None) -> int:
         return settings.steps
     each = count_steps(rows, settings.batch_size)
     wanted = [settings.steps] if settings.steps is not None else []
-    # Who asks for steps does not want the default number of epochs to cut them short.
-    by_default = experiment.origins.get("epochs", "default").startswith("default")
-    if settings.epochs is not None and not (wanted and by_default):
+    if settings.epochs is not None:
         wanted.append(settings.epochs * each)
-    if not wanted:
-        raise UserError("The run has no length.", "Say epochs=5 or steps=1000.")
     return int(min(wanted))
 
 

@@ -18,6 +18,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -101,6 +102,14 @@ def load_state(folder: Path) -> Any:
     """The training state that `save_checkpoint` was given."""
     tensors = load_file(folder / "state.safetensors")
     return unpack(json.loads((folder / "state.json").read_text("utf-8")), tensors)
+
+
+def match_formats(optimizer: Any) -> None:
+    """Lay loaded optimizer state out like its weights: files know one memory format only, kernels want one for both."""
+    for parameter, state in getattr(optimizer, "state", {}).items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def damage(folder: Path) -> str | None:

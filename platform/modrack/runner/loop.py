@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from modrack.runner.build import Rig
-from modrack.runner.checkpoint import load_parts, save_checkpoint
+from modrack.runner.checkpoint import load_parts, load_state, match_formats, save_checkpoint
 from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.report import EpochLine, Reporter
 from modrack_registry.errors import RunFailed
@@ -45,8 +46,6 @@ class Training:
         self.seconds = 0.0
         self._log, self._request = log, request
         self._reason: str | None = None
-        self._evaluated_at = -1
-        self._saved_at = -1
         self.monitor, self.better = _monitor(rig)
         callbacks = [
             choice.component.make({"data": rig.data}, choice.options) for choice in rig.experiment.many("callback")
@@ -110,6 +109,8 @@ class Training:
             self.epoch = self.step // feeder.steps
         if self._reason:
             self.report.note(self._reason)
+        if rig.update.ema is not None:
+            rig.update.ema.adopt()
         self._use_best()
         self._test()
         self._tell("ended")
@@ -145,10 +146,10 @@ class Training:
         self.report.progress(self.step, self.rig.total_steps, self.epochs_done, values.get("loss"))
 
     def _evaluate(self, seconds: float) -> None:
-        measured = self._measure("validation")
+        with self._averaged():
+            measured = self._measure("validation")
         if measured is None:
             return
-        self._evaluated_at = self.step
         values = {f"validation.{name}": value for name, value in measured.values.items()}
         self.log(values)
         best = False
@@ -187,9 +188,13 @@ class Training:
         )
 
     def _save(self, best: bool = False) -> None:
-        state = self.state_dict()
-        save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=self.settings.checkpoint_keep, best=best)
-        self._saved_at = self.step
+        with self._averaged():
+            state, keep = self.state_dict(), self.settings.checkpoint_keep
+            save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=keep, best=best)
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        ema = self.rig.update.ema
+        return contextlib.nullcontext() if ema is None else ema.swapped()
 
     def state_dict(self) -> dict[str, Any]:
         """All that training goes on from, beside the weights. The order of rows needs two integers: seed and step."""
@@ -202,7 +207,27 @@ class Training:
             "optimizers": {name: each.state_dict() for name, each in update.optimizers.items()},
             "schedulers": {name: each.state_dict() for name, each in update.schedulers.items()},
             "scaler": update.scaler.state_dict() if update.scaler is not None else None,
+            "raw": update.ema.raw() if update.ema is not None else None,
+            "values": self.values,
         }
+
+    def load(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint: weights and all of `state_dict`."""
+        update = self.rig.update
+        load_parts(checkpoint, self.rig.parts)
+        state = load_state(checkpoint)
+        self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
+        self.waited, self.values = state["waited"], state["values"]
+        self.epoch = self.step // self.rig.feeders["train"].steps
+        for name, optimizer in update.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+            match_formats(optimizer)
+        for name, scheduler in update.schedulers.items():
+            scheduler.load_state_dict(state["schedulers"][name])
+        if update.scaler is not None:
+            update.scaler.load_state_dict(state["scaler"])
+        if update.ema is not None:
+            update.ema.load(state["raw"])
 
     def _use_best(self) -> None:
         best = self.folder / "checkpoints" / "best"

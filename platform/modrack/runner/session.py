@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from modrack_registry.store import Recorder, Run, RunStart, open_store
+from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
 
 from modrack.configure.experiment import Experiment
 from modrack.runner.build import Rig, build
@@ -19,8 +19,9 @@ from modrack.runner.report import Reporter, Silent
 from modrack.runner.stop import StopRequest
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
 
-# A run needs room for its checkpoints at least twice: one is written before the older one goes.
 ROOM = 16 << 20
+# Weights and two moments in fp32, twice: a checkpoint is written before the older one goes.
+BYTES_A_PARAMETER = 4 * 3 * 2
 
 
 def run(
@@ -29,24 +30,29 @@ def run(
     home: Path | None = None,
     command: list[str] | None = None,
     report: Reporter | None = None,
-    built: Rig | None = None,
 ) -> Run:
     """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure."""
-    report = report or Silent()
     store = open_store(home)
     _check_room(store.home)
-    rig = built or build(experiment)
-    _check_room(store.home, rig.parameters * 4 * 3 * 2)
+    rig = build(experiment)
+    _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
     recorder = store.start(_start(rig, command or sys.argv))
+    _write_facts(recorder.folder, rig)
+    return carry_out(store, recorder, rig, report or Silent())
+
+
+def carry_out(store: Store, recorder: Recorder, rig: Rig, report: Reporter, checkpoint: Path | None = None) -> Run:
+    """Train what is built, from `checkpoint` on where one is given, and record how it ends."""
+    hooks = rig.experiment.registry.hooks.hook
     clock = time.perf_counter()
+    training: Training | None = None
     with StopRequest() as request:
-        training: Training | None = None
         try:
-            _write_facts(recorder.folder, rig)
-            run_of = store.get(recorder.id)
-            experiment.registry.hooks.hook.modrack_run_started(run=run_of)
+            hooks.modrack_run_started(run=store.get(recorder.id))
             report.started(recorder.id, started_facts(rig) | {"folder": str(recorder.folder)})
             training = Training(rig, recorder.folder, log=recorder.log, report=report, request=request)
+            if checkpoint is not None:
+                training.load(checkpoint)
             status = training.run()
             _finish(recorder, training, status, request(), clock)
         except KeyboardInterrupt:
@@ -56,12 +62,11 @@ def run(
             _finish(recorder, training, "failed", error.message, clock)
             raise RunFailed(f"Run {recorder.id} failed: {error.message}", error.hint) from error
         except Exception as error:
-            _finish(recorder, training, "failed", f"{type(error).__name__}: {error}", clock)
-            raise RunFailed(
-                f"Run {recorder.id} failed: {type(error).__name__}: {_first_line(error)}", explain(error)
-            ) from error
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            _finish(recorder, training, "failed", reason, clock)
+            raise RunFailed(f"Run {recorder.id} failed: {reason}", explain(error)) from error
         finally:
-            experiment.registry.hooks.hook.modrack_run_ended(run=store.get(recorder.id))
+            hooks.modrack_run_ended(run=store.get(recorder.id))
     done = store.get(recorder.id)
     report.finished(done)
     return done
@@ -148,6 +153,11 @@ def _start(rig: Rig, command: list[str]) -> RunStart:
 def _write_facts(folder: Path, rig: Rig) -> None:
     (folder / "experiment.toml").write_text(rig.experiment.as_toml(), "utf-8")
     (folder / "data.json").write_text(json.dumps(rig.data.to_dict(), indent=1, ensure_ascii=False), "utf-8")
+    for plugin in rig.experiment.registry.plugins:
+        if plugin.origin == "file":
+            kept = folder / "plugins"
+            kept.mkdir(exist_ok=True)
+            shutil.copyfile(plugin.location, kept / Path(plugin.location).name)
 
 
 def _finish(recorder: Recorder, training: Training | None, status: str, reason: str | None, clock: float) -> None:

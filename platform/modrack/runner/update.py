@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modrack.runner.ema import Ema
 from modrack.runner.evaluate import seed_all
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
@@ -33,11 +34,12 @@ class Update:
         seed: int,
         clip: float | None,
         scaler: torch.amp.GradScaler | None = None,
+        ema: Ema | None = None,
     ) -> None:
         self.parts, self.task = parts, task
         self.optimizers, self.schedulers = optimizers, schedulers
         self.device, self.seed, self.clip, self.scaler = device, seed, clip, scaler
-        self.autocast = autocast
+        self.autocast, self.ema = autocast, ema
         self.learners = {
             phase: [name for name in parts if names is None or name in names] for phase, names in task.phases.items()
         }
@@ -80,6 +82,8 @@ class Update:
         if self._toggles:
             for parameter in self._trainable:
                 parameter.requires_grad_(True)
+        if self.ema is not None:
+            self.ema.update()
 
     def _backward(self, loss: Tensor | dict[str, Tensor], total: Any, phase: str, step: int) -> None:
         terms = loss if isinstance(loss, dict) else {"": loss}

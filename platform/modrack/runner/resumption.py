@@ -1,0 +1,77 @@
+"""Going on with a run that was stopped, from its newest whole checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modrack.configure.experiment import Experiment
+from modrack.configure.resolve import resolve
+from modrack.runner.build import build
+from modrack.runner.checkpoint import damage
+from modrack.runner.report import Reporter, Silent
+from modrack.runner.session import carry_out
+from modrack_registry.errors import UserError
+from modrack_registry.registry import load_registry
+from modrack_registry.store import Run, open_store
+
+
+def resume(
+    run_id: int,
+    *,
+    home: Path | None = None,
+    checkpoint: Path | None = None,
+    allow_changes: bool = False,
+    report: Reporter | None = None,
+) -> Run:
+    """Train run `run_id` to its end, as if it had never been stopped. It keeps its number and folder.
+
+    Raises UserError for a run that is finished or running, that has no whole checkpoint, or whose components
+    are not what they were (unless `allow_changes`).
+    """
+    report = report or Silent()
+    store = open_store(home)
+    past = store.get(run_id)
+    if past.status in ("finished", "running"):
+        raise UserError(f"Run {run_id} is {past.status}.", "`modrack rerun` starts it again, as a new run.")
+    registry = load_registry(sorted((past.folder / "plugins").glob("*.py")))
+    experiment = resolve(registry, file=past.config, environment={})
+    place = checkpoint or _newest_whole(past.folder, report)
+    wrong = damage(place)
+    if wrong:
+        raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
+    rig = build(experiment, restore=place)
+    changes = component_changes(past, experiment)
+    if changes and not allow_changes:
+        raise UserError(
+            f"Run {run_id} used other code:\n" + "\n".join(changes), "--allow-changes goes on all the same."
+        )
+    return carry_out(store, store.attach(run_id), rig, report, place)
+
+
+def component_changes(past: Run, experiment: Experiment) -> list[str]:
+    """In words, which components differ from those the run was started with."""
+    before = {(each["kind"], each["full"]): each for each in past.components}
+    changes = []
+    for kind, choices in experiment.choices.items():
+        for choice in choices:
+            component = choice.component
+            was = before.get((kind, component.full))
+            if was is not None and was["version"] != component.version:
+                changes.append(f"  {kind} {component.full} was version {was['version']}, is {component.version}")
+            elif was is not None and was["digest"] != component.digest:
+                changes.append(f"  {kind} {component.full} was changed ({component.file})")
+    return changes
+
+
+def _newest_whole(folder: Path, report: Reporter) -> Path:
+    """The newest checkpoint that is as it was written; says which ones are not."""
+    found = sorted((folder / "checkpoints").glob("step-*"), reverse=True)
+    for place in found:
+        wrong = damage(place)
+        if wrong is None:
+            return place
+        report.note(f"{place.name} is damaged ({wrong}); going back to the one before")
+    raise UserError(
+        f"There is no {'whole ' if found else ''}checkpoint in {folder / 'checkpoints'}.",
+        "Start it again with `modrack rerun`.",
+    )

@@ -1,0 +1,77 @@
+"""The plan, as a table against hardware that nobody here owns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from modrack.configure.settings import Settings
+from modrack.runner.hardware import Hardware, probe
+from modrack.runner.plan import Facts, make_plan
+from modrack_registry.errors import UserError
+
+GB = 1 << 30
+H100 = Hardware("cuda", "NVIDIA H100", 1, (9, 0), 80 * GB, 16, 128 * GB, "Xeon", True)
+T4 = Hardware("cuda", "Tesla T4", 2, (7, 5), 16 * GB, 4, 16 * GB, "Xeon", False)
+APPLE = Hardware("mps", "Apple GPU", 1, None, 12 * GB, 8, 16 * GB, "arm", False)
+BF16_CPU = Hardware(None, "", 0, None, 0, 2, 24 * GB, "EPYC", True)
+OLD_CPU = Hardware(None, "", 0, None, 0, 4, 8 * GB, "i5", False)
+
+IMAGES = Facts(54_000, 42 << 20, False, 6_500_000, 4e7, True, 4000)
+SMALL = Facts(1_300, 80_000, False, 300_000, 1e5, True, 200)
+TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "facts", "settings", "expected"),
+    [
+        (
+            H100,
+            IMAGES,
+            {},
+            {"device": "cuda", "precision": "bf16", "tf32": True, "channels_last": True, "feeder": "resident"},
+        ),
+        (H100, IMAGES, {"precision": "fp32"}, {"precision": "fp32", "tf32": False}),
+        (H100, IMAGES, {"device": "cpu"}, {"device": "cpu", "precision": "bf16", "feeder": "host"}),
+        (H100, replace(IMAGES, bytes=60 * GB), {}, {"feeder": "host"}),
+        (T4, TEXT, {}, {"device": "cuda", "precision": "fp32", "tf32": False, "channels_last": False}),
+        (T4, TEXT, {"precision": "fp16"}, {"precision": "fp16"}),
+        (T4, TEXT, {"device": "cuda:1"}, {"device": "cuda:1"}),
+        (APPLE, IMAGES, {}, {"device": "mps", "precision": "fp32", "feeder": "resident"}),
+        (BF16_CPU, IMAGES, {}, {"device": "cpu", "precision": "bf16", "threads": 2, "channels_last": True}),
+        (BF16_CPU, SMALL, {}, {"precision": "fp32"}),
+        (BF16_CPU, SMALL, {"precision": "bf16"}, {"precision": "bf16"}),
+        (OLD_CPU, IMAGES, {}, {"precision": "fp32", "threads": 4}),
+        (OLD_CPU, IMAGES, {"threads": 1, "channels_last": False}, {"threads": 1, "channels_last": False}),
+        (OLD_CPU, replace(TEXT, rows=None), {}, {"feeder": "streamed"}),
+        (OLD_CPU, TEXT, {"accumulate": 4, "batch_size": 30}, {"micro_batch": 8}),
+    ],
+)
+def test_plan(hardware: Hardware, facts: Facts, settings: dict[str, Any], expected: dict[str, Any]) -> None:
+    plan = make_plan(hardware, facts, Settings(**settings))
+    assert {name: plan[name] for name in expected} == expected
+    assert all(decision.reason for decision in plan.decisions)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "settings", "said"),
+    [
+        (OLD_CPU, {"device": "cuda"}, "this machine has no cuda"),
+        (T4, {"device": "cuda:2"}, "there are 2 devices"),
+        (T4, {"device": "mps"}, "There is: cpu, cuda"),
+        (T4, {"precision": "bf16"}, "CUDA capability 7.5 is below 8.0"),
+        (APPLE, {"precision": "bf16"}, "precision=bf16"),
+        (OLD_CPU, {"precision": "fp16"}, "slower than fp32"),
+    ],
+)
+def test_what_the_hardware_cannot_do_is_refused(hardware: Hardware, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        make_plan(hardware, IMAGES, Settings(**settings))
+
+
+def test_this_machine_can_be_probed() -> None:
+    hardware = probe()
+    assert hardware.cores >= 1
+    assert hardware.host_memory > 0
