@@ -27,7 +27,7 @@ def train(
     their path (`**{"optimizer.lr": 0.01}`); they win over `file` and environment. Nothing is printed; `report` is told
     what happens. Raises UserError for a request that cannot be, RunFailed for a run that could not go on.
     """
-    from modrack.cli.rack import local_plugins
+    from modrack.configure.local import local_plugins
     from modrack.configure.resolve import resolve
     from modrack.runner.session import run
     from modrack_registry.registry import load_registry

@@ -136,7 +136,7 @@ class Registry:
         hint = did_you_mean(name, [each.name for each in mine] + [each.full for each in mine if "/" in name])
         elsewhere = [each for each in self._components if any(part.name == name for part in self._components[each])]
         if elsewhere:
-            hint = f"{name} is a {elsewhere[0]}: --{elsewhere[0]} {name}. {hint}"
+            hint = f"{name} is of the kind {elsewhere[0]}: --{elsewhere[0]} {name}"
         for plugin in self.broken:
             hint += f"\nPlugin {plugin.name} could not be loaded: {plugin.error}"
         raise UserError(f"There is no {kind} {name!r}.", hint)

@@ -56,13 +56,6 @@ def load_others(given: Mapping[str, Any]) -> Registry | None:
     return Registry(load_plugins(sources, given.get("without") or ()))
 
 
-def local_plugins(file: str | Path | None) -> list[str]:
-    """The plugin files beside an experiment file: `*.py` directly in its `plugins/` folder, by name."""
-    if file is None:
-        return []
-    return [str(path) for path in sorted((Path(file).parent / "plugins").glob("*.py")) if path.name != "__init__.py"]
-
-
 def home_flag(function: Function) -> Function:
     """Give a command `--home FOLDER`."""
     help_text = "Where runs are kept (MODRACK_HOME, or ./modrack-runs)."

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from modrack.cli.rack import home_flag, json_flag, load, loading_flags, local_plugins
+from modrack.cli.rack import home_flag, json_flag, load, loading_flags
 from modrack.cli.text import as_json, columns
 from modrack_registry.errors import UserError
 from modrack_registry.registry import Registry
@@ -23,10 +23,12 @@ class TrainCommand(click.Command):
         ctx.meta["kinds"] = {}
         given = ctx.meta["given"] = list(args)
         if "registry" not in ctx.meta:
+            from modrack.configure.local import local_plugins
+
             plugin, without, word = _ahead(args)
             file = ctx.meta["file"] = None if word is None else Path(word)
             ctx.meta["file word"] = word
-            ctx.meta["registry"] = load(ctx, [*local_plugins(file), *plugin], without)
+            ctx.meta["registry"] = load(ctx, [*map(str, local_plugins(file)), *plugin], without)
         rest = super().parse_args(ctx, args)
         ctx.meta["given"] = given
         return rest
@@ -71,6 +73,7 @@ class TrainCommand(click.Command):
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     words: tuple[str, ...],
     json_: bool,
     print_config: bool,

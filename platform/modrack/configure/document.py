@@ -90,7 +90,7 @@ class Document:
             self._mistake(place, f"{use!r} is no name of a {kind.name}.", 'Write use = "NAME".')
             return
         if use is None and kind.many:
-            self._mistake(at, f"a {kind.name} without a name.", f'Write [[{kind.name}]] use = "NAME".')
+            self._mistake(at, f"{kind.name} without a name.", f'Write [[{kind.name}]] use = "NAME".')
             return
         if use is not None:
             picks = self.layer.picks.setdefault(kind.name, [])

@@ -67,7 +67,7 @@ def read_path(
     elif kind is None:
         layer.unknown.append(Given(path, value, text, origin, said))
     elif not rest:
-        layer.mistakes.append(UserError(f"{said}: a {first} is chosen by a flag.", f"Write --{first} {value}"))
+        layer.mistakes.append(UserError(f"{said}: components are chosen by flags.", f"Write --{first} {value}"))
     elif kind.many:
         owner, _, option = rest.rpartition(".")
         if owner:
@@ -79,7 +79,7 @@ def read_path(
         part, _, option = rest.partition(".")
         layer.add(kind, Given(option, value, text, origin, said, part=part))
     elif rest == "use":
-        layer.mistakes.append(UserError(f"{said}: a {first} is chosen by a flag.", f"Write --{first} {value}"))
+        layer.mistakes.append(UserError(f"{said}: components are chosen by flags.", f"Write --{first} {value}"))
     else:
         layer.add(kind, Given(rest, value, text, origin, said))
 

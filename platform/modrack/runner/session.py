@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
-
 from modrack.configure.experiment import Experiment
 from modrack.runner.build import Rig, build
 from modrack.runner.loop import Training
@@ -18,6 +16,7 @@ from modrack.runner.provenance import git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.stop import StopRequest
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
+from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
 
 ROOM = 16 << 20
 # Weights and two moments in fp32, twice: a checkpoint is written before the older one goes.

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from modrack.configure.resolve import resolve
 from modrack_registry.registry import load_registry
 

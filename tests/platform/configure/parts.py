@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import modrack
 from annotated_types import Gt
+
+import modrack
 
 
 @modrack.model(takes="image", gives="logits")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+
 from modrack import UserError
 from modrack.configure.resolve import resolve
 
