@@ -56,7 +56,8 @@ def test_one_wrong_word(wrong, word, told):
 def test_all_at_once(wrong, write):
     file = write('epochs = "three"\nmodle = "net"\n[model]\nwidth = -4\nuse = "nett"\n[[metric]]\nuse = "hit"\n')
     found = wrong(
-        "optimizer.betas=abc", "optimizer.lr=2", "optimizer.lr=3", "foo.bar=1", file=file, choices={"dataset": ["pionts"]},
+        "optimizer.betas=abc", "optimizer.lr=2", "optimizer.lr=3", "foo.bar=1", file=file,
+        choices={"dataset": ["pionts"]},
         environment={"MODRACK_SET": "seed=-1"},
     )  # fmt: skip
     text = "\n".join(found)
