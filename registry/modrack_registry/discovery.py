@@ -68,7 +68,7 @@ class Source:
 
 
 def find_sources(files: Sequence[str | Path] = ()) -> list[Source]:
-    """All that could be loaded: every entry point of the group, then `files`. Nothing is imported."""
+    """All that could be loaded: entry points of the group, built-in ones first, then `files`. Nothing is imported."""
     found: dict[tuple[str, str, str], Source] = {}
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         dist = entry_point.dist
@@ -78,7 +78,9 @@ def find_sources(files: Sequence[str | Path] = ()) -> list[Source]:
             (name, entry_point.name, entry_point.value),
             Source(name, dist.version if dist is not None else None, "package", entry_point.value),
         )
-    return [*found.values(), *(_file_source(Path(file)) for file in files)]
+    # The order of folders on a disk must not decide whose defaults win.
+    packages = sorted(found.values(), key=lambda each: (each.plugin != GROUP, each.plugin, each.location))
+    return [*packages, *(_file_source(Path(file)) for file in files)]
 
 
 def load_plugins(sources: Sequence[Source], without: Sequence[str] = ()) -> list[Plugin]:

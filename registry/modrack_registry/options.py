@@ -64,7 +64,8 @@ class Option:
     def _adapter(self) -> Any:
         from pydantic import TypeAdapter
 
-        return TypeAdapter(Annotated[self.type, *self.bounds] if self.bounds else self.type)
+        whole: Any = Annotated[self.type, *self.bounds] if self.bounds else self.type
+        return TypeAdapter(whole)
 
     def check(self, value: Any, *, text: bool = False) -> Any:
         """The value as the factory gets it. `text` says that it was typed. Raises ValueError with one line."""
@@ -94,7 +95,7 @@ class Option:
 
 def read_options(factory: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Option], list[tuple[str, str]]]:
     """The runner's arguments, the user's options, and (problem, what to do) for all that breaks the contract."""
-    target: Any = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    target: Any = factory.__init__ if inspect.isclass(factory) else factory
     if target is object.__init__:
         return (), {}, []
     parameters = list(inspect.signature(target).parameters.values())

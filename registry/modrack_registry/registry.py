@@ -72,7 +72,7 @@ class Registry:
         for implementation in caller.get_hookimpls():
             plugin = self._owners[implementation.plugin_name]
             with _guard(plugin):
-                answer = implementation.function()
+                answer: Any = implementation.function()
                 answers.append((plugin, list(answer) if not isinstance(answer, Mapping) else answer))
         return answers
 
@@ -126,7 +126,7 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if found:
-            choices = "  or  ".join(f"--{kind} {each.full}" for each in found)
+            choices = "  or  ".join(f"--{kind} {each.full}" for each in sorted(found, key=lambda each: each.full))
             if len({each.full for each in found}) < len(found):
                 places = ", ".join(each.file for each in found)
                 raise UserError(

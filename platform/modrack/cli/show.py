@@ -8,7 +8,7 @@ import click
 
 from modrack.cli.list import describe
 from modrack.cli.rack import json_flag, load, loading_flags
-from modrack.cli.text import as_json, bold, clean, columns
+from modrack.cli.text import as_json, bold, cell, clean, columns
 from modrack_registry.component import Component
 from modrack_registry.errors import UserError
 from modrack_registry.options import Option
@@ -42,7 +42,7 @@ def _page(component: Component) -> str:
         for fact, value in component.facts.items()
     ]
     version = f" {component.version}" if component.version else ""
-    head = [f"{bold(component.kind.name + ' ' + component.name)}  {component.summary}"]
+    head = [f"{bold(component.kind.name + ' ' + component.name)}  {cell(component.summary)}"]
     rest = clean(component.doc).partition("\n")[2].strip()
     if rest:
         head += ["", *(f"  {line}".rstrip() for line in rest.splitlines())]
@@ -53,7 +53,7 @@ def _page(component: Component) -> str:
     try:
         options = list(component.options.values())
     except UserError as error:
-        return "\n".join([*head, "", *about, "", *error.lines])
+        return "\n".join([*head, "", *about, "", *map(clean, error.lines)])
     table = columns([_row(component, option) for option in options], indent="  ")
     return "\n".join([*head, "", *about, "", bold("options") if options else "It has no options.", *table])
 

@@ -28,7 +28,7 @@ from modrack.runner.parts import Parts
 from modrack.runner.plan import Facts, Plan, make_plan
 from modrack.runner.stream import StreamFeeder
 from modrack.runner.update import Update
-from modrack.seam import Batch, Task
+from modrack.seam import Batch, Ragged, Task
 from modrack_registry.errors import UserError
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -193,7 +193,7 @@ def _evaluation_batch(experiment: Experiment) -> int:
 def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -> None:
     torch.set_num_threads(plan["threads"])
     if plan["tf32"]:
-        torch.backends.cuda.matmul.fp32_precision = "tf32"  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
         torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
     learning = {name for names in task.phases.values() for name in (names or tuple(parts))}
     for name, part in parts.items():
@@ -222,16 +222,16 @@ def _optimizers(
                     f"Its parts: {', '.join(learners)}.",
                 )
     for name in learners:
-        choice = _for_part(experiment, "optimizer", name)
-        if choice is None:
+        chosen = _for_part(experiment, "optimizer", name)
+        if chosen is None:
             raise UserError(f"Part {name!r} has no optimizer.", "Say --optimizer NAME.")
-        options = dict(choice.options)
+        options = dict(chosen.options)
         if "fused" in options and options["fused"] is None:
             options["fused"] = plan["fused"]
         groups = parameter_groups(getattr(parts, name), float(options.get("weight_decay") or 0))
         if not groups or not groups[0]["params"]:
             raise UserError(f"Part {name!r} has no weights that could learn.")
-        optimizers[name] = choice.component.make({"params": groups}, options)
+        optimizers[name] = chosen.component.make({"params": groups}, options)
         schedule = _for_part(experiment, "scheduler", name)
         if schedule is not None:
             given = {"optimizer": optimizers[name], "steps": steps}
@@ -257,18 +257,17 @@ def _forward_flops(parts: Parts, task: Task, train: Encoded) -> float:
     """Floating-point operations of one row's forward, counted on two rows of middling length."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    lengths = [np_column.offsets for np_column in (train.columns[name] for name in train.ragged)]
     batch = _few_rows(train, 2, torch.device("cpu"))
     stretch = 1.0
-    if lengths:
-        offsets = lengths[0]
-        stretch = (
-            float(offsets[-1]) / max(1, train.size) / max(1, next(iter(batch.lengths.values())).float().mean().item())
-        )
+    for name in train.ragged:
+        column = train.columns[name]
+        if isinstance(column, Ragged):
+            mean = float(column.offsets[-1]) / max(1, train.size)
+            stretch = mean / max(1.0, batch.lengths[name].float().mean().item())
     cpu = torch.device("cpu")
     with torch.no_grad(), evaluating(parts), forked_rng(cpu), FlopCounterMode(display=False) as counter:
         task.evaluate(parts, task.prepare(batch))
-    return counter.get_total_flops() / batch.size * stretch
+    return float(counter.get_total_flops()) / batch.size * stretch
 
 
 def _try_one_batch(rig: Rig) -> None:

@@ -63,8 +63,9 @@ def save_parts(folder: Path, parts: Parts) -> None:
         place.mkdir(exist_ok=True)
         save_weights(part, place / "model.safetensors")
         for companion in (getattr(part, "config", None), getattr(part, "processor", None)):
-            if hasattr(companion, "save_pretrained"):
-                companion.save_pretrained(place)
+            save: Any = getattr(companion, "save_pretrained", None)
+            if save is not None:
+                save(place)
 
 
 def load_parts(folder: Path, parts: Parts) -> None:

@@ -118,7 +118,7 @@ class Training:
 
     @property
     def epochs_done(self) -> float:
-        return self.step / self.rig.feeders["train"].steps
+        return float(self.step / self.rig.feeders["train"].steps)
 
     def _tell(self, moment: str) -> None:
         for callback in self._moments[moment]:
@@ -248,20 +248,18 @@ def _monitor(rig: Rig) -> tuple[str, str]:
     from modrack.runner.evaluate import metric_name
 
     asked = rig.experiment.settings.monitor
-    directions = {
-        f"validation.{metric_name(choice, rig.metrics)}": _better(choice.component.facts.get("better"))
-        for choice in rig.metrics
-    }
-    directions = {name: better for name, better in directions.items() if better} | {"validation.loss": "lower"}
+    directions: dict[str, str] = {}
+    for choice in rig.metrics:
+        better = choice.component.facts.get("better")
+        if better:
+            name = metric_name(choice, rig.metrics)
+            directions[f"validation.{name}"] = better[0] if isinstance(better, tuple) else better
+    directions["validation.loss"] = "lower"
     if asked is None:
         name = next(iter(directions))
         return name, directions[name]
     full = asked if asked.startswith("validation.") else f"validation.{asked}"
     return full, directions.get(full, "lower")
-
-
-def _better(fact: Any) -> str | None:
-    return fact[0] if isinstance(fact, tuple) else fact
 
 
 def _learning_rates(optimizers: dict[str, Any]) -> dict[str, float]:
