@@ -100,17 +100,18 @@ class Component:
         where = f"{self.kind.name} {self.full} ({self.file})"
         found: list[UserError] = []
         is_class = inspect.isclass(self.factory)
+        one = f"{'an' if self.kind.name[0] in 'aeiou' else 'a'} {self.kind.name}"
         if is_class and self.kind.form == "function":
             found.append(
                 UserError(
-                    f"{where}: a {self.kind.name} is a function, this is a class.",
+                    f"{where}: {one} is a function, this is a class.",
                     f"Write `def {self.name.replace('-', '_')}({', '.join(self.kind.given)}, *, …)` that returns one.",
                 )
             )
         if not is_class and self.kind.form == "class":
             found.append(
                 UserError(
-                    f"{where}: a {self.kind.name} is a class, this is a function.", f"Write `class {self.name}:`."
+                    f"{where}: {one} is a class, this is a function.", f"Write `class {self.name}:`."
                 )
             )
         if not NAME.fullmatch(self.name):
@@ -130,7 +131,7 @@ class Component:
                 offered = ", ".join(self.kind.given) or "nothing"
                 found.append(
                     UserError(
-                        f"{where}: the runner gives a {self.kind.name} {offered}, not {name!r}.",
+                        f"{where}: the runner gives {one} {offered}, not {name!r}.",
                         f"Put `*` before {name!r} to make it an option.",
                     )
                 )

@@ -214,7 +214,7 @@ def _read_text(annotation: Any, text: Any) -> Any:
                 if str(value).lower() == text.lower():
                     return value
         if origin in (list, tuple, dict):
-            if text[:1] in "[{":
+            if text[:1] in ("[", "{"):
                 try:
                     return json.loads(text)
                 except ValueError:
