@@ -22,14 +22,17 @@ class LiveScreen:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        self.status = self.console.status("Loading …")
+        self.status.start()
         self.bar: Progress | None = None
         self.task: TaskID | None = None
 
     def started(self, run_id: int, facts: dict[str, Any]) -> None:
+        self.status.stop()
         name = f"  {cell(facts['name'])}" if facts.get("name") else ""
         self.console.print(Text.assemble((f"Run {run_id}", "bold"), name))
         for line in header(facts):
-            self.console.print(Text(line), style="dim")
+            self.console.print(Text(line, style="dim"))
         self.bar = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=30),
@@ -51,12 +54,12 @@ class LiveScreen:
             self.bar.update(self.task, completed=step, total=total, description=f"epoch {int(epoch) + 1}", loss=said)
 
     def epoch(self, line: EpochLine) -> None:
-        self.console.print(Text(f"  {epoch_text(line)}"), style="green" if line.best else "")
+        self.console.print(Text(f"  {epoch_text(line)}", style="green" if line.best else ""))
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=line.step)
 
     def note(self, text: str) -> None:
-        self.console.print(Text(f"  {cell(text)}"), style="yellow")
+        self.console.print(Text(f"  {cell(text)}", style="yellow"))
 
     def finished(self, run: Run) -> None:
         self.close()
@@ -73,11 +76,12 @@ class LiveScreen:
         for name, value in final_metrics(run.metrics).items():
             table.add_row(Text(cell(name)), Text(number(value), style="bold"))
         self.console.print(table)
-        self.console.print(Text(f"  kept in {cell(run.folder)}"), style="dim")
+        self.console.print(Text(f"  kept in {cell(run.folder)}", style="dim"), soft_wrap=True)
         self.console.print(Text.assemble("  next: ", (f"modrack runs show {run.id}", "cyan")))
 
     def close(self) -> None:
-        """Take the bar away; the lines above it stay."""
+        """Take away what moves; the lines above it stay."""
+        self.status.stop()
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from modrack.cli.text import cell, columns, duration, number
 from modrack.runner.report import EpochLine, Reporter, Silent
@@ -14,10 +14,23 @@ if TYPE_CHECKING:
     from modrack_registry.store import Run
 
 
-def choose_screen(json_: bool, quiet: bool) -> Reporter:
+class Screen(Reporter, Protocol):
+    """A reporter that can be put away when a run ends in an error."""
+
+    def close(self) -> None: ...
+
+
+class NoScreen(Silent):
+    """For `--quiet`."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def choose_screen(json_: bool, quiet: bool) -> Screen:
     """The screen that fits: with `--json` all goes to stderr, on a terminal it is alive."""
     if quiet:
-        return Silent()
+        return NoScreen()
     stream = sys.stderr if json_ else sys.stdout
     if not json_ and stream.isatty():
         from modrack.cli.live import LiveScreen
@@ -26,7 +39,7 @@ def choose_screen(json_: bool, quiet: bool) -> Reporter:
     return PlainScreen(stream)
 
 
-class PlainScreen:
+class PlainScreen(Screen):
     """Lines, one after the other. When nobody reads them any more, the run goes on without them."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -47,6 +60,9 @@ class PlainScreen:
     def finished(self, run: Run) -> None:
         self._say(*result(run))
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _say(self, *lines: str) -> None:
         if self.stream is None:
             return
@@ -59,16 +75,16 @@ class PlainScreen:
 
 def header(facts: Mapping[str, Any]) -> list[str]:
     """What is about to run, as aligned lines."""
-    rows = "  ".join(
+    rows = ", ".join(
         f"{name} {'streamed' if count is None else format(count, ',')}" for name, count in facts.get("rows", {}).items()
     )
     cuts = [str(name) for name in facts.get("cuts") or ()]
-    cut = f"  ({' and '.join(cuts)} cut from train)" if cuts else ""
+    cut = f" ({' and '.join(cuts)} cut from train)" if cuts else ""
     classes = f", {facts['classes']} classes" if facts.get("classes") else ""
     parameters = facts.get("parameters")
     table = [
-        ("model", f"{facts.get('model')}" + (f"  ({parameters:,} parameters)" if parameters is not None else "")),
-        ("dataset", f"{facts.get('dataset')}  ({facts.get('task')}{classes})"),
+        ("model", f"{facts.get('model')}" + (f" ({parameters:,} parameters)" if parameters is not None else "")),
+        ("dataset", f"{facts.get('dataset')} ({facts.get('task')}{classes})"),
         ("rows", rows + cut),
         ("device", f"{facts.get('device')}, {facts.get('precision')}"),
         ("length", _length(facts)),
@@ -77,8 +93,12 @@ def header(facts: Mapping[str, Any]) -> list[str]:
 
 
 def epoch_text(line: EpochLine) -> str:
-    """One evaluation on one line, the best so far starred."""
-    values = "  ".join(f"{cell(name)} {number(value)}" for name, value in line.values.items())
+    """One evaluation on one line, each split named once, the best so far starred."""
+    splits: dict[str, list[str]] = {}
+    for path, value in line.values.items():
+        split, dot, name = path.partition(".")
+        splits.setdefault(split if dot else "", []).append(f"{cell(name or path)} {number(value)}")
+    values = "  ".join(f"{cell(split)} {'  '.join(said)}".strip() for split, said in splits.items())
     star = "  *" if line.best else ""
     return f"{_place(line)}  {values}  {duration(line.seconds)}{star}"
 
@@ -141,12 +161,3 @@ def _close_quietly() -> None:
 
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextlib.contextmanager
-def quiet_pipe() -> Iterator[None]:
-    """Ignore a reader that went away."""
-    try:
-        yield
-    except BrokenPipeError:
-        _close_quietly()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
+_BREAKS = re.compile(r"[\n\t\u2028\u2029]+")
 
 
 def clean(text: Any) -> str:
@@ -24,7 +26,7 @@ def clean(text: Any) -> str:
 
 def cell(text: Any) -> str:
     """Clean text that keeps to one line."""
-    return " ".join(clean(text).split())
+    return _BREAKS.sub(" ", clean(text)).strip()
 
 
 def width() -> int:
@@ -47,7 +49,7 @@ def columns(rows: Iterable[Sequence[Any]], indent: str = "", gap: str = "  ") ->
 
 def bold(text: str) -> str:
     """The text in bold on a terminal, as it is elsewhere."""
-    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and "NO_COLOR" not in _environment() else text
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 
 def number(value: Any) -> str:
@@ -94,9 +96,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return _plain(value.item())
     return str(value)
-
-
-def _environment() -> Any:
-    import os
-
-    return os.environ

@@ -115,9 +115,14 @@ def command(
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
         return 0
     from modrack.cli.screen import choose_screen, result_object
-    from modrack.runner.session import run
 
-    done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=choose_screen(json_, quiet))
+    screen = choose_screen(json_, quiet)
+    try:
+        from modrack.runner.session import run
+
+        done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=screen)
+    finally:
+        screen.close()
     if json_:
         click.echo(as_json(result_object(done)))
     return 130 if done.status == "interrupted" else 0
