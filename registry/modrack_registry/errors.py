@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class ModrackError(Exception):
@@ -43,7 +44,9 @@ class UserError(ModrackError):
 
 
 class RunFailed(ModrackError):
-    """A run that started and could not go on. It is recorded, with this reason."""
+    """A run that started and could not go on. It is recorded, with this reason, as `run` where that is known."""
+
+    run: Any = None
 
 
 class Interrupted(ModrackError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
-from modrack.cli.screen import epoch_text, final_metrics, header
+from modrack.cli.screen import epoch_text, final_metrics, header, what_next
 from modrack.cli.text import cell, duration, number
 from modrack.runner.report import EpochLine
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class LiveScreen:
     """Draws on the terminal while a run goes on. Names that were stored never reach it with their escapes."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+    def __init__(self, home: Path | None = None) -> None:
+        self.console = Console(highlight=False)
+        self.home = home
         self.status = self.console.status("Loading …")
         self.status.start()
         self.bar: Progress | None = None
@@ -77,7 +79,7 @@ class LiveScreen:
             table.add_row(Text(cell(name)), Text(number(value), style="bold"))
         self.console.print(table)
         self.console.print(Text(f"  kept in {cell(run.folder)}", style="dim"), soft_wrap=True)
-        self.console.print(Text.assemble("  next: ", (f"modrack runs show {run.id}", "cyan")))
+        self.console.print(Text.assemble("  next: ", (what_next(run, self.home), "cyan")))
 
     def close(self) -> None:
         """Take away what moves; the lines above it stay."""

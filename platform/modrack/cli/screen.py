@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from modrack.cli.text import cell, columns, duration, number
@@ -27,23 +30,27 @@ class NoScreen(Silent):
         """Nothing is open."""
 
 
-def choose_screen(json_: bool, quiet: bool) -> Screen:
-    """The screen that fits: with `--json` all goes to stderr, on a terminal it is alive."""
+def choose_screen(json_: bool, quiet: bool, home: Path | None = None) -> Screen:
+    """The screen that fits: with `--json` all goes to stderr, on a terminal it is alive.
+
+    `home` is where the user asked to keep runs; what to type next says it again.
+    """
     if quiet:
         return NoScreen()
     stream = sys.stderr if json_ else sys.stdout
     if not json_ and stream.isatty():
         from modrack.cli.live import LiveScreen
 
-        return LiveScreen()
-    return PlainScreen(stream)
+        return LiveScreen(home)
+    return PlainScreen(stream, home)
 
 
 class PlainScreen(Screen):
     """Lines, one after the other. When nobody reads them any more, the run goes on without them."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, home: Path | None = None) -> None:
         self.stream: TextIO | None = stream
+        self.home = home
 
     def started(self, run_id: int, facts: dict[str, Any]) -> None:
         self._say(f"Run {run_id}", *header(facts))
@@ -58,7 +65,7 @@ class PlainScreen(Screen):
         self._say(cell(text))
 
     def finished(self, run: Run) -> None:
-        self._say(*result(run))
+        self._say(*result(run, self.home))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -103,7 +110,7 @@ def epoch_text(line: EpochLine) -> str:
     return f"{_place(line)}  {values}  {duration(line.seconds)}{star}"
 
 
-def result(run: Run) -> list[str]:
+def result(run: Run, home: Path | None = None) -> list[str]:
     """How a run ended: its metrics, its number, and what to type next."""
     status = "done" if run.status == "finished" else f"{run.status}: {cell(run.reason or '')}"
     speed = f", {run.samples_per_second:,.0f} rows/s" if run.samples_per_second else ""
@@ -115,8 +122,13 @@ def result(run: Run) -> list[str]:
             indent="  ",
         ),
         f"  kept in {cell(run.folder)}",
-        f"  next: modrack runs show {run.id}",
+        f"  next: {what_next(run, home)}",
     ]
+
+
+def what_next(run: Run, home: Path | None) -> str:
+    """The command that shows the run again."""
+    return f"modrack runs show {run.id}" + (f" --home {shlex.quote(str(home))}" if home is not None else "")
 
 
 def final_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -157,7 +169,5 @@ def _place(line: EpochLine) -> str:
 
 def _close_quietly() -> None:
     # Python would complain once more when it flushes a broken stdout at its end.
-    import os
-
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

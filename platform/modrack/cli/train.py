@@ -11,7 +11,7 @@ import click
 
 from modrack.cli.rack import home_flag, json_flag, load, loading_flags
 from modrack.cli.text import as_json, columns
-from modrack_registry.errors import UserError
+from modrack_registry.errors import RunFailed, UserError
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
 
@@ -116,11 +116,16 @@ def command(
         return 0
     from modrack.cli.screen import choose_screen, result_object
 
-    screen = choose_screen(json_, quiet)
+    screen = choose_screen(json_, quiet, home)
     try:
         from modrack.runner.session import run
 
         done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=screen)
+    except RunFailed as error:
+        # The error may bring the recorded run along: a script that asked for JSON gets it, and the exit code.
+        if json_ and getattr(error, "run", None) is not None:
+            click.echo(as_json(result_object(error.run)))
+        raise
     finally:
         screen.close()
     if json_:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from typing import Any
 
@@ -72,4 +73,5 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
 def modrack(ctx: click.Context, /, **given: Any) -> None:
     """A rack for machine-learning parts: pick them by name, train, and ask the runs questions."""
     ctx.obj = given
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

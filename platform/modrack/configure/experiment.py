@@ -61,7 +61,11 @@ class Experiment:
             if self.sources is None:
                 raise UserError(f"The {kind} {name} cannot be chosen any more.")
             self.sources.asked.picked[kind] = name
-            again = self.sources.resolve()
+            try:
+                again = self.sources.resolve()
+            except UserError:
+                del self.sources.asked.picked[kind]
+                raise
             self.choices, self.settings = again.choices, again.settings
             self.origins, self.notes = again.origins, again.notes
             already = self.one(kind)

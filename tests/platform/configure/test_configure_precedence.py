@@ -112,12 +112,34 @@ def test_python_values_are_not_read_as_text(settle):
         settle(values={"model.width": "8"})
 
 
-def test_a_kind_chosen_from_the_data_later(settle, registry):
-    kinds = settle("task.smoothing=0.1")
-    assert kinds.one("task") is None
-    with pytest.raises(UserError, match="no task 'gone'"):
-        kinds.choose("task", "gone")
-    assert settle().choose("model", "words").component.name == "net"
+def test_a_task_chosen_from_the_data_later(settle):
+    experiment = settle("task.smoothing=0.25")
+    assert experiment.one("task") is None
+    choice = experiment.choose("task", "parts/guess")
+    assert choice.options == {"smoothing": 0.25}
+    assert experiment.one("task") is choice
+    assert experiment.origins["task"] == "chosen from the data"
+    assert [each.component.name for each in experiment.many("metric")] == ["misses"]
+    assert experiment.settings.epochs == 7
+    assert experiment.params()["task.smoothing"] == 0.25
+    plain = settle("epochs=2", choices={"metric": ["hits"]})
+    assert plain.choose("task", "guess").options == {"smoothing": 0.75}
+    assert (plain.settings.epochs, plain.many("metric")[0].component.name) == (2, "hits")
+
+
+def test_a_task_that_was_asked_for_stays(settle):
+    experiment = settle(choices={"task": ["guess"]})
+    assert experiment.choose("task", "anything").component.name == "guess"
+    assert experiment.settings.epochs == 7
+
+
+def test_what_was_said_about_a_task_is_checked_when_it_is_known(settle):
+    with pytest.raises(UserError, match="There is no task 'gone'"):
+        settle().choose("task", "gone")
+    with pytest.raises(UserError, match=r"task\.smoothing=0: '0' is not a float > 0"):
+        settle("task.smoothing=0").choose("task", "guess")
+    with pytest.raises(UserError, match="task guess has no option 'smoothness'"):
+        settle("task.smoothness=1").choose("task", "guess")
 
 
 def test_print_config_is_taken_back_and_says_the_same(settle, write):
