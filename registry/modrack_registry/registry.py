@@ -39,11 +39,15 @@ class Registry:
                 else:
                     self.kinds[kind.name] = kind
         for plugin in self.plugins:
-            for module in plugin.modules:
-                for thing in list(vars(module).values()):
-                    # Only what is written there: an imported component belongs to the module that wrote it.
-                    if getattr(thing, "__module__", None) == module.__name__:
-                        self._add(plugin, thing)
+            # Only what is written there, or in modules below it: an imported component belongs to who wrote it.
+            things = {
+                id(thing): thing
+                for module in plugin.modules
+                for thing in list(vars(module).values())
+                if f"{getattr(thing, '__module__', '')}.".startswith(f"{module.__name__}.")
+            }
+            for thing in things.values():
+                self._add(plugin, thing)
         for plugin, things in self._call("modrack_components"):
             with _guard(plugin):
                 for thing in things:
