@@ -20,12 +20,16 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*(/[a-zA-Z0-9][a-zA-Z0-9._+-]*)*")
 
 @dataclass(frozen=True)
 class Mark:
-    """What a decorator leaves on a factory, as its attribute `__modrack__`."""
+    """What a decorator leaves on a factory, as its attribute `__modrack__`.
+
+    `example` are options with which the component can be tried quickly and offline, where the defaults cannot.
+    """
 
     kind: str
     name: str
     version: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Component:
     plugin: str
     version: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def full(self) -> str:
@@ -109,11 +114,7 @@ class Component:
                 )
             )
         if not is_class and self.kind.form == "class":
-            found.append(
-                UserError(
-                    f"{where}: {one} is a class, this is a function.", f"Write `class {self.name}:`."
-                )
-            )
+            found.append(UserError(f"{where}: {one} is a class, this is a function.", f"Write `class {self.name}:`."))
         if not NAME.fullmatch(self.name):
             found.append(
                 UserError(f"{where}: the name {self.name!r} has odd characters.", "Use a-z, 0-9 and '-', as in my-net.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, overload
 
 from modrack_registry.component import Mark
@@ -19,20 +19,35 @@ class Decorator(Protocol):
     def __call__(self, factory: Factory, /) -> Factory: ...
     @overload
     def __call__(
-        self, /, *, name: str | None = None, version: str | None = None, **facts: Any
+        self,
+        /,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        example: Mapping[str, Any] | None = None,
+        **facts: Any,
     ) -> Callable[[Factory], Factory]: ...
 
 
 def component(kind: str) -> Decorator:
     """The decorator of a kind; `modrack.component("sampler")` is how a plugin makes one for its own kind."""
 
-    def decorate(factory: Any = None, /, *, name: str | None = None, version: str | None = None, **facts: Any) -> Any:
+    def decorate(
+        factory: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        example: Mapping[str, Any] | None = None,
+        **facts: Any,
+    ) -> Any:
         def mark(target: Factory) -> Factory:
             marked: Any = target
             marked.__modrack__ = Mark(
                 kind=kind,
                 name=name or _spelled(target.__name__),
                 version=version,
+                example=dict(example or {}),
                 facts={key: (value,) if isinstance(value, str) else value for key, value in facts.items()},
             )
             return target

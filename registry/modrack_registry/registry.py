@@ -88,7 +88,9 @@ class Registry:
         if kind is None:
             plugin.error = f"{mark.name} is of the kind {mark.kind!r}. {did_you_mean(mark.kind, self.kinds)}"
             return
-        component = Component(kind, mark.name, thing, plugin.name, mark.version or plugin.version, mark.facts)
+        component = Component(
+            kind, mark.name, thing, plugin.name, mark.version or plugin.version, mark.facts, mark.example
+        )
         self._components.setdefault(kind.name, []).append(component)
         plugin.components += 1
 

@@ -15,11 +15,11 @@ from modrack_registry.registry import Registry
 
 def check_model(registry: Registry, model: Component, dataset: Component, data: Data) -> None:
     """Raise UserError where the model does not take what the dataset gives; say what does."""
-    takes = _sorts(model, "takes")
+    takes = sorts(model, "takes")
     if not takes or data.gives in takes:
         return
-    models = [each.name for each in registry.components("model") if data.gives in _sorts(each, "takes")]
-    datasets = [each.name for each in registry.components("dataset") if set(takes) & set(_sorts(each, "gives"))]
+    models = [each.name for each in registry.components("model") if data.gives in sorts(each, "takes")]
+    datasets = [each.name for each in registry.components("dataset") if set(takes) & set(sorts(each, "gives"))]
     raise UserError(
         f"model {model.name} takes {' or '.join(takes)}, but dataset {dataset.name} gives {data.gives}.",
         f"For {data.gives}: --model {_listed(models)}.\nFor {model.name}: --dataset {_listed(datasets)}.",
@@ -41,7 +41,7 @@ def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
         names = " or ".join(f"--task {task.name}" for task in fitting)
         raise UserError(f"Several tasks fit dataset and model {model.name}.", f"Choose one: {names}.")
     raise UserError(
-        f"No task fits model {model.name} (gives {_listed(_sorts(model, 'gives'))}) and data that give "
+        f"No task fits model {model.name} (gives {_listed(sorts(model, 'gives'))}) and data that give "
         f"{data.gives} with the target {data.target}.",
         _what_fits(experiment.registry, data, model),
     )
@@ -74,8 +74,8 @@ def wanted_outputs(metric: Component) -> tuple[str, ...]:
 
 
 def _misfit(task: Component, data: Data, model: Component) -> str | None:
-    takes, targets, needs = _sorts(task, "takes"), _sorts(task, "target"), _sorts(task, "needs")
-    gives = _sorts(model, "gives")
+    takes, targets, needs = sorts(task, "takes"), sorts(task, "target"), sorts(task, "needs")
+    gives = sorts(model, "gives")
     if takes and data.gives not in takes:
         return f"takes {' or '.join(takes)}, and the data give {data.gives}"
     if targets and data.target not in targets:
@@ -90,7 +90,8 @@ def _what_fits(registry: Registry, data: Data, model: Component) -> str:
     return f"What fits: {_listed(fitting)}." if fitting else "See `modrack list task` for what each needs."
 
 
-def _sorts(component: Component, fact: str) -> tuple[str, ...]:
+def sorts(component: Component, fact: str) -> tuple[str, ...]:
+    """What a component declares under `fact` (takes, gives, target, needs), as a tuple."""
     value = component.facts.get(fact) or ()
     return (value,) if isinstance(value, str) else tuple(value)
 

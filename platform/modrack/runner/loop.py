@@ -14,7 +14,7 @@ from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.report import EpochLine, Reporter
 from modrack_registry.errors import RunFailed
 
-_MOMENTS = ("started", "stepped", "evaluated", "ended")
+MOMENTS = ("started", "stepped", "evaluated", "ended")
 
 
 class Training:
@@ -53,7 +53,7 @@ class Training:
         # Bound once: an empty moment costs nothing in the loop.
         self._moments = {
             moment: [getattr(callback, moment) for callback in callbacks if hasattr(callback, moment)]
-            for moment in _MOMENTS
+            for moment in MOMENTS
         }
 
     def stop(self, reason: str) -> None:
