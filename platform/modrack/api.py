@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modrack_registry.store import Run, RunQuery
-
     from modrack.runner.report import Reporter
+    from modrack_registry.store import Run, RunQuery
 
 
 def train(
