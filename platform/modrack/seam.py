@@ -63,13 +63,16 @@ class Batch(dict[str, Any]):
     """Named tensors of some rows; ragged columns arrive padded to one width.
 
     `size` rows; `rows` their numbers in the split, on the host; `lengths` the true lengths of each ragged
-    column, on the host; `training` says whether the loop trains on it.
+    column, on the host; `training` says whether the loop trains on it. `whole` is how many rows the step has over
+    all micro-batches and processes; a `filler` stands in for a process without rows, and counts for nothing.
     """
 
     size: int
     rows: Tensor
     lengths: dict[str, Tensor]
     training: bool
+    whole: int
+    filler: bool
     # Where in the order of the epoch the first row stands, and what keys the noise.
     place: int
     key: tuple[int, ...]
@@ -90,6 +93,7 @@ class Batch(dict[str, Any]):
         self.rows = rows
         self.lengths = dict(lengths or {})
         self.training = training
+        self.whole, self.filler = size, False
         self.place = place
         self.key = key
 

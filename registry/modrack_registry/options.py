@@ -103,10 +103,7 @@ def read_options(factory: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str
         parameters = parameters[1:]
     problems: list[tuple[str, str]] = []
     try:
-        function = target
-        while hasattr(function, "func"):
-            function = function.func
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = _hints(target, [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY])
     except Exception as error:
         hints = {}
         problems.append((f"its annotations cannot be read ({error}).", "Import at the top what the annotations name."))
@@ -167,6 +164,16 @@ def check_options(
         except ValueError as error:
             mistakes.append(UserError(f"{path}: {error}."))
     return checked, mistakes
+
+
+def _hints(factory: Any, names: list[str]) -> dict[str, Any]:
+    """The annotations of parameters `names` alone: the others may name what is imported for type checkers only."""
+    while hasattr(factory, "func"):
+        factory = factory.func
+    factory = inspect.unwrap(factory)
+    bare = types.FunctionType((lambda: None).__code__, factory.__globals__)
+    bare.__annotations__ = {name: factory.__annotations__[name] for name in names if name in factory.__annotations__}
+    return typing.get_type_hints(bare, include_extras=True)
 
 
 def _option(name: str, annotation: Any, default: Any) -> Option:

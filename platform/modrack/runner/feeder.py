@@ -53,16 +53,29 @@ class Feeder:
             return shuffled(self.size, self.batch_size, self.seed, epoch, self._lengths)
         return sequential(self.size, self.batch_size, self._lengths)
 
-    def epoch(self, epoch: int, *, start: int = 0, accumulate: int = 1) -> Iterator[list[Batch]]:
-        """The steps of `epoch` from step `start` on, each as a list of micro-batches."""
-        return self._cut(self.order(epoch), start, accumulate, (self.seed, epoch), True)
+    def epoch(
+        self, epoch: int, *, start: int = 0, accumulate: int = 1, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[list[Batch]]:
+        """The steps of `epoch` from step `start` on, each as a list of micro-batches.
 
-    def once(self) -> Iterator[Batch]:
-        """Every row once, in a fixed order, for evaluation."""
-        return (batches[0] for batches in self._cut(self.order(0, training=False), 0, 1, (self.seed, -1), False))
+        `share` is (number, of how many): this process's share of every step's rows. A share always has
+        `accumulate` micro-batches, so that processes stay in step; one without rows is a filler.
+        """
+        return self._cut(self.order(epoch), start, accumulate, (self.seed, epoch), True, share)
+
+    def once(self, share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+        """Every row once, in a fixed order, for evaluation; of several processes each gets its share of each batch."""
+        cut = self._cut(self.order(0, training=False), 0, 1, (self.seed, -1), False, share)
+        return (batches[0] for batches in cut)
 
     def _cut(
-        self, order: Order, start: int, accumulate: int, key: tuple[int, ...], training: bool
+        self,
+        order: Order,
+        start: int,
+        accumulate: int,
+        key: tuple[int, ...],
+        training: bool,
+        share: tuple[int, int] = (0, 1),
     ) -> Iterator[list[Batch]]:
         bounds = order.bounds
         for first in range(start, order.steps, self._block):
@@ -72,8 +85,12 @@ class Feeder:
             block = self._gather(rows)
             for step in range(first, last):
                 begin, end = bounds[step], bounds[step + 1]
-                pieces = _pieces(begin, end, accumulate)
-                yield [self._batch(block, rows, low, left, right, key, training) for left, right in pieces]
+                batches = []
+                for left, right in cut_step(begin, end, accumulate, share):
+                    batch = self._batch(block, rows, low, left, max(right, left + 1), key, training)
+                    batch.whole, batch.filler = end - begin, right == left
+                    batches.append(batch)
+                yield batches
 
     def _gather(self, rows: Tensor) -> dict[str, Tensor]:
         gathered = {}
@@ -113,10 +130,16 @@ class Feeder:
         return batch.to(self.device, non_blocking=True), mine
 
 
-def _pieces(begin: int, end: int, accumulate: int) -> list[tuple[int, int]]:
-    """Cut a step into at most `accumulate` micro-batches of like size."""
-    size = -(-(end - begin) // accumulate)
-    return [(left, min(left + size, end)) for left in range(begin, end, size)]
+def cut_step(begin: int, end: int, accumulate: int, share: tuple[int, int] = (0, 1)) -> list[tuple[int, int]]:
+    """One process's micro-batches of the step with the places [begin, end), of like size.
+
+    An empty one stands at the step's first place: (begin, begin). Alone, a process leaves empty ones out.
+    """
+    number, of = share
+    size = -(-(end - begin) // (accumulate * of))
+    lefts = [begin + size * piece for piece in range(number * accumulate, (number + 1) * accumulate)]
+    pieces = [(left, min(left + size, end)) if left < end else (begin, begin) for left in lefts]
+    return pieces if of > 1 else [piece for piece in pieces if piece[0] < piece[1]]
 
 
 def _tensor(column: Any) -> Tensor:

@@ -13,8 +13,9 @@ from modrack_registry.errors import UserError
 class Parts:
     """`parts.model`, `parts.generator`, …: what a model factory returned, by name."""
 
-    def __init__(self, modules: dict[str, nn.Module]) -> None:
+    def __init__(self, modules: dict[str, nn.Module], wrapped: dict[str, nn.Module] | None = None) -> None:
         self._modules = modules
+        self._called = modules | (wrapped or {})
 
     @classmethod
     def of(cls, made: Any, model: str) -> Parts:
@@ -30,9 +31,13 @@ class Parts:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__dict__["_modules"][name]
+            return self.__dict__["_called"][name]
         except KeyError:
             raise AttributeError(f"there is no part {name!r}; there is: {', '.join(self._modules)}") from None
+
+    def learning(self, wrapped: dict[str, nn.Module]) -> Parts:
+        """The same parts, where those in `wrapped` are called through their wrapper (and others as they are)."""
+        return Parts(self._modules, wrapped)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)

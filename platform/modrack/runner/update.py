@@ -13,10 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from modrack.runner.ema import Ema
+from modrack.runner.engine import Engine, synchronise
 from modrack.runner.evaluate import seed_all
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
 from modrack.seam import Batch, Task
+
+
+# Sums of these lose more than a batch of losses can bear.
+_SHORT = (torch.bfloat16, torch.float16)
 
 
 class Update:
@@ -35,11 +40,13 @@ class Update:
         clip: float | None,
         scaler: torch.amp.GradScaler | None = None,
         ema: Ema | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.parts, self.task = parts, task
         self.optimizers, self.schedulers = optimizers, schedulers
         self.device, self.seed, self.clip, self.scaler = device, seed, clip, scaler
         self.autocast, self.ema = autocast, ema
+        self.engine = engine or Engine()
         self.learners = {
             phase: [name for name in parts if names is None or name in names] for phase, names in task.phases.items()
         }
@@ -48,9 +55,14 @@ class Update:
             for phase, names in self.learners.items()
         }
         self._trainable = [p for p in parts.parameters() if p.requires_grad]
+        # A part that does not learn in a phase is called bare: a wrapper would wait for its gradients.
+        wrapped = {name: self.engine.wrap(getattr(parts, name), device) for name in optimizers}
+        self._views = {
+            phase: parts.learning({name: wrapped[name] for name in names}) for phase, names in self.learners.items()
+        }
         # Who learns changes between phases only where they name different parts.
         self._toggles = len({tuple(names) for names in self.learners.values()}) > 1
-        self._ones: dict[float, Tensor] = {}
+        self._ratios: dict[tuple[float, float], Tensor] = {}
         self.losses: dict[str, list[tuple[int, Tensor, Any]]] = {}
         self.logs: dict[str, list[Tensor]] = {}
 
@@ -65,17 +77,19 @@ class Update:
                 learning = {id(parameter) for parameter in self._parameters[phase]}
                 for parameter in self._trainable:
                     parameter.requires_grad_(id(parameter) in learning)
-            counts = [task.count(batch, phase) for batch in batches]
-            total = counts[0] if len(counts) == 1 else _add(counts)
+            total = self._total(batches, phase)
+            parts = self._views[phase]
             for place, batch in enumerate(batches):
-                seed_all(mix(self.seed, step, turn, place), self.device)
+                self._synchronise(phase, place == len(batches) - 1)
+                seed_all(mix(self.seed, step, turn, place, self.engine.rank), self.device)
                 with self.autocast:
-                    made = task.step(self.parts, batch, phase)
+                    made = task.step(parts, batch, phase)
                 if made.loss is None:
                     raise ValueError(f"task {type(task).__name__} gave no loss in phase {phase!r}")
-                self._backward(made.loss, total, phase, step)
-                for name, value in made.logs.items():
-                    self.logs.setdefault(name, []).append(value.detach())
+                self._backward(made.loss, total, phase, step, 0.0 if batch.filler else float(self.engine.world))
+                if not batch.filler:
+                    for name, value in made.logs.items():
+                        self.logs.setdefault(name, []).append(value.detach())
             self._move(phase)
             with torch.no_grad():
                 task.after(self.parts, phase)
@@ -85,32 +99,60 @@ class Update:
         if self.ema is not None:
             self.ema.update()
 
-    def _backward(self, loss: Tensor | dict[str, Tensor], total: Any, phase: str, step: int) -> None:
+    def _total(self, batches: list[Batch], phase: str) -> Any:
+        """What the step's loss is divided by: its count over all micro-batches and processes."""
+        if type(self.task).count is Task.count:
+            # Rows are counted on the host, and every process knows them without asking.
+            return batches[0].whole
+        counts = [self.task.count(batch, phase) for batch in batches]
+        counts = [_scale(count, 0) if batch.filler else count for count, batch in zip(counts, batches, strict=True)]
+        total = counts[0] if len(counts) == 1 else _add(counts)
+        if self.engine.world == 1:
+            return total
+        if isinstance(total, dict):
+            return {name: self._shared(each) for name, each in total.items()}
+        return self._shared(total)
+
+    def _shared(self, count: Any) -> Tensor:
+        return self.engine.sum(
+            torch.as_tensor(count, dtype=torch.float64 if self.device.type != "mps" else None).clone()
+        )
+
+    def _synchronise(self, phase: str, last: bool) -> None:
+        if self.engine.world > 1:
+            for name in self.learners[phase]:
+                synchronise(getattr(self._views[phase], name), last)
+
+    def _backward(
+        self, loss: Tensor | dict[str, Tensor], total: Any, phase: str, step: int, weight: float = 1.0
+    ) -> None:
         terms = loss if isinstance(loss, dict) else {"": loss}
         sums = {}
         for name, term in terms.items():
-            whole = term.float()
+            whole = term.float() if term.dtype in _SHORT else term
             sums[name] = whole.sum() if whole.ndim else whole
             label = ".".join(filter(None, (phase if len(self.learners) > 1 else "", name)))
             over = total[name] if isinstance(total, dict) else total
-            self.losses.setdefault(label, []).append((step, sums[name].detach(), over))
+            kept = sums[name].detach()
+            self.losses.setdefault(label, []).append((step, kept if weight else kept * 0, over))
         if len(sums) == 1 and not isinstance(total, (dict, Tensor)) and self.scaler is None:
             # The gradient of the sum is 1 / total: said at the start, it saves a division in forward and backward.
             (whole,) = sums.values()
-            whole.backward(self._one_over(total))
+            whole.backward(self._ratio(weight, total))
             return
-        scaled = [whole / (total[name] if isinstance(total, dict) else total) for name, whole in sums.items()]
+        scaled = [whole * weight / (total[name] if isinstance(total, dict) else total) for name, whole in sums.items()]
         objective = scaled[0] if len(scaled) == 1 else torch.stack(scaled).sum()
         if self.scaler is not None:
             objective = self.scaler.scale(objective)
         objective.backward()
 
-    def _one_over(self, total: float) -> Tensor:
-        if total not in self._ones:
-            if len(self._ones) > 256:
-                self._ones.clear()
-            self._ones[total] = torch.tensor(1 / total, device=self.device)
-        return self._ones[total]
+    def _ratio(self, weight: float, total: float) -> Tensor:
+        """weight / total as a tensor on the device, kept: making one costs as much as an addition."""
+        if (weight, total) not in self._ratios:
+            if len(self._ratios) > 256:
+                self._ratios.clear()
+            self._ratios[weight, total] = torch.tensor(weight / total, device=self.device)
+        return self._ratios[weight, total]
 
     def _move(self, phase: str) -> None:
         names = self.learners[phase]
@@ -135,7 +177,8 @@ class Update:
     def take(self) -> tuple[dict[str, float], tuple[int, float] | None]:
         """What was learned since the last call: {"loss": mean, …}, and (step, loss) of the first that is not finite.
 
-        One copy to the host. Each mean is over everything counted, as if it had been one batch.
+        One copy to the host, and one sum over the processes, which must ask together. Each mean is over everything
+        counted, as if it had been one batch.
         """
         values: dict[str, float] = {}
         bad: tuple[int, float] | None = None
@@ -144,16 +187,25 @@ class Update:
             # Micro-batches of one step share its total; count it once.
             totals = {step: total for step, _, total in entries}
             over = sum(float(total) for total in totals.values())
-            values[f"{label}.loss" if label else "loss"] = sum(numbers) / over
+            mine = sum(numbers)
+            if self.engine.world > 1:
+                mine = self.engine.sum(torch.tensor(mine, dtype=torch.float64)).item()
+            values[f"{label}.loss" if label else "loss"] = mine / over
             for (step, _, _), number in zip(entries, numbers, strict=True):
                 if number - number != 0 and (bad is None or step < bad[0]):
                     bad = (step, number)
+            if mine - mine != 0 and bad is None:
+                bad = (entries[-1][0], mine)  # another process saw it
         for name, tensors in self.logs.items():
             flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
             values[name] = float(flat.mean())
         self.losses.clear()
         self.logs.clear()
         return values, bad
+
+
+def _scale(count: Any, factor: float) -> Any:
+    return {name: each * factor for name, each in count.items()} if isinstance(count, dict) else count * factor
 
 
 def _add(counts: list[Any]) -> Any:

@@ -1,0 +1,121 @@
+"""Who trains together: one process, or several that torchrun started.
+
+The engine is torch.distributed (gloo on CPUs, nccl on NVIDIA) and DistributedDataParallel; nothing here starts
+processes. `batch_size` counts the rows of all processes, so the number of them never changes what is learned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modrack_registry.errors import UserError
+
+
+class Engine:
+    """One process among `world`, number `rank`. With one process nothing is communicated."""
+
+    def __init__(self, rank: int = 0, world: int = 1, local_rank: int = 0) -> None:
+        self.rank, self.world, self.local_rank = rank, world, local_rank
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that records, reports and saves."""
+        return self.rank == 0
+
+    def place(self, device: str) -> torch.device:
+        """The device of this process, where `device` names a kind of which there is one a process."""
+        if self.world > 1 and device not in ("cpu", "mps") and ":" not in device:
+            return torch.device(device, self.local_rank)
+        return torch.device(device)
+
+    def wrap(self, part: nn.Module, device: torch.device) -> nn.Module:
+        """A part whose gradients are averaged over all processes. Raises UserError where it cannot learn."""
+        if self.world == 1:
+            return part
+        if not any(parameter.requires_grad for parameter in part.parameters()):
+            raise UserError(
+                f"{type(part).__name__} has no weights that could learn, so it cannot be a part of a phase."
+            )
+        # Buffers are broadcast once before each evaluation instead of in every forward.
+        return nn.parallel.DistributedDataParallel(
+            part, device_ids=None if device.type == "cpu" else [device], broadcast_buffers=False
+        )
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, in place."""
+        if self.world > 1:
+            torch.distributed.all_reduce(tensor)
+        return tensor
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so. Every process must ask at the same step."""
+        return flag if self.world == 1 else bool(self.sum(torch.tensor(float(flag))).item())
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.world > 1:
+            torch.distributed.barrier()
+
+    def share_buffers(self, parts: list[nn.Module]) -> None:
+        """The main process's running statistics in all of them."""
+        if self.world > 1:
+            for part in parts:
+                for buffer in part.buffers():
+                    torch.distributed.broadcast(buffer, 0)
+
+    def share_number(self, number: int) -> int:
+        """The main process's number in all of them."""
+        if self.world == 1:
+            return number
+        shared = torch.tensor(number)
+        torch.distributed.broadcast(shared, 0)
+        return int(shared.item())
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """The rows of all processes, (rows of all, …). Other dimensions may differ; shorter ones are filled with 0."""
+        if self.world == 1:
+            return tensor
+        mine = torch.tensor(tensor.shape)
+        shapes = [torch.empty_like(mine) for _ in range(self.world)]
+        torch.distributed.all_gather(shapes, mine)
+        largest = torch.stack(shapes).max(0).values.tolist()
+        padded = tensor.new_zeros(largest)
+        padded[tuple(slice(size) for size in tensor.shape)] = tensor
+        received = [torch.empty_like(padded) for _ in range(self.world)]
+        torch.distributed.all_gather(received, padded)
+        return torch.cat([each[: int(shape[0])] for each, shape in zip(received, shapes, strict=True)])
+
+
+@contextlib.contextmanager
+def joined(device: str = "cpu") -> Iterator[Engine]:
+    """The engine of this process, as torchrun's environment says; leaves the group at the end."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Engine()
+        return
+    accelerated = (device == "auto" and torch.accelerator.is_available()) or device.startswith("cuda")
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if accelerated:
+        there = torch.accelerator.device_count()
+        if local_rank >= there:
+            raise UserError(
+                f"{world} processes were started, but there are {there} devices.", "Start as many as there are."
+            )
+        torch.accelerator.set_device_index(local_rank)
+    torch.distributed.init_process_group("nccl" if accelerated else "gloo")
+    try:
+        yield Engine(torch.distributed.get_rank(), world, local_rank)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def synchronise(part: Any, on: bool) -> None:
+    """Say before a forward whether the gradients of its backward go to the other processes."""
+    if isinstance(part, nn.parallel.DistributedDataParallel):
+        part.require_backward_grad_sync = on
