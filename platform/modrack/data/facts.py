@@ -1,0 +1,213 @@
+"""What a dataset says about itself: the facts that model, task and metric factories receive as `data`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from modrack.data.sorts import INPUTS, class_names, input_sort, target_sorts
+from modrack.data.splits import is_stream, three_splits
+from modrack_registry.errors import UserError
+
+# Rows that mean and standard deviation of pixels are taken from.
+STATISTICS_ROWS = 20_000
+
+
+@dataclass
+class Data:
+    """Facts of a dataset; nobody wires a number of classes by hand.
+
+    `gives` and `target` are sorts, `input` and `label` their columns. `shape` is that of one example, channels first
+    for images, None for texts. `sizes` are rows a split, None for a stream; `cuts` say how missing splits were made.
+    `mean` and `std` are per channel, of pixels / 255, from train. When a model is built anew for a stored run,
+    `restore` is the folder of its checkpoint: a factory that reads files or trains a tokenizer looks there instead.
+    """
+
+    gives: str
+    target: str
+    input: str
+    label: str | None
+    shape: tuple[int, ...] | None
+    classes: list[str] | None
+    sizes: dict[str, int | None]
+    cuts: dict[str, str]
+    features: Any
+    restore: Path | None = None
+    _train: Any = field(default=None, repr=False)
+    _statistics: tuple[list[float], list[float]] | None = field(default=None, repr=False)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return list(self.features)
+
+    @property
+    def mean(self) -> list[float] | None:
+        """Mean of pixels / 255 by channel."""
+        return self._pixels[0] if self._pixels else None
+
+    @property
+    def std(self) -> list[float] | None:
+        """Standard deviation of pixels / 255 by channel."""
+        return self._pixels[1] if self._pixels else None
+
+    @cached_property
+    def _pixels(self) -> tuple[list[float], list[float]] | None:
+        if self.gives != "image" or self._statistics is not None:
+            return self._statistics
+        return _statistics(self._train, self.input)
+
+    def texts(self, limit: int | None = None) -> Iterator[str]:
+        """The texts of the train split, to train a tokenizer on."""
+        from modrack.data.rows import chunks
+
+        left = limit
+        for rows in chunks(self._train, 8192):
+            for text in rows[self.input]:
+                if left is not None and left <= 0:
+                    return
+                yield text
+                left = None if left is None else left - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; `from_dict` reads it back, without the rows."""
+        return {
+            "gives": self.gives,
+            "target": self.target,
+            "input": self.input,
+            "label": self.label,
+            "shape": list(self.shape) if self.shape is not None else None,
+            "classes": self.classes,
+            "sizes": self.sizes,
+            "cuts": self.cuts,
+            "features": self.features.to_dict(),
+            "mean": self.mean,
+            "std": self.std,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Data:
+        """What `to_dict` gave."""
+        from datasets import Features
+
+        facts = {**stored, "features": Features.from_dict(stored["features"])}
+        facts["shape"] = tuple(facts["shape"]) if facts["shape"] is not None else None
+        mean, std = facts.pop("mean"), facts.pop("std")
+        return cls(**facts, _statistics=(mean, std) if mean is not None else None)
+
+
+def derive(
+    made: Any,
+    *,
+    name: str,
+    gives: Any = None,
+    target: Any = None,
+    split_seed: int = 0,
+    limit: int | None = None,
+) -> tuple[Data, dict[str, Any]]:
+    """Facts and splits of what the dataset component `name` returned. Raises UserError for what it should not be.
+
+    `gives` and `target` are the sorts it declares; they decide where its features allow several readings.
+    """
+    splits, cuts = three_splits(made, name, split_seed, limit)
+    features = splits["train"].features
+    if features is None:
+        raise UserError(f"dataset {name}: its stream has no features.", "Give them, as in cast(Features({…})).")
+    column, sort = _input(features, _tuple(gives), name)
+    label, target_sort = _label(features, column, _tuple(target), name)
+    classes = class_names(features[label]) if label is not None else None
+    if classes is not None and len(classes) < 2:
+        raise UserError(
+            f"dataset {name}: there is one class only ({', '.join(classes)}).", "It takes two to tell apart."
+        )
+    return (
+        Data(
+            gives=sort,
+            target=target_sort,
+            input=column,
+            label=label,
+            shape=_shape(splits["train"], column, sort, name),
+            classes=classes,
+            sizes={split: None if is_stream(rows) else len(rows) for split, rows in splits.items()},
+            cuts=cuts,
+            features=features,
+            _train=splits["train"],
+        ),
+        splits,
+    )
+
+
+def _input(features: Any, gives: tuple[str, ...], name: str) -> tuple[str, str]:
+    """The input column and its sort: the first column that holds a declared sort."""
+    sorts = {column: input_sort(feature) for column, feature in features.items()}
+    for column, sort in sorts.items():
+        if sort is not None and (not gives or sort in gives):
+            return column, sort
+    wanted = " or ".join(gives or INPUTS)
+    raise UserError(
+        f"dataset {name}: no column holds {wanted}.",
+        "Its columns: " + ", ".join(f"{column} ({_spelled(feature)})" for column, feature in features.items()) + ".",
+    )
+
+
+def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tuple[str | None, str]:
+    """The target's column and its sort."""
+    for other, feature in features.items():
+        for sort in target_sorts(feature):
+            if other != column and (not target or sort in target):
+                return other, sort
+    if not target or "none" in target:
+        return None, "none"
+    raise UserError(
+        f"dataset {name}: no column holds a target ({' or '.join(target)}).",
+        "Its columns: " + ", ".join(f"{other} ({_spelled(feature)})" for other, feature in features.items()) + ".",
+    )
+
+
+def _shape(train: Any, column: str, sort: str, name: str) -> tuple[int, ...] | None:
+    """The shape of one example as a model gets it."""
+    if sort in ("text", "audio"):
+        return None
+    from modrack.data.rows import chunks
+
+    rows = next(chunks(train, 1, "train"), None)
+    if rows is None:
+        raise UserError(f"dataset {name}: its split 'train' has no rows.")
+    return tuple(int(size) for size in rows[column].shape[1:])
+
+
+def _statistics(train: Any, column: str) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation by channel, of pixels / 255, from sums over histograms: exact, and one pass."""
+    import numpy as np
+
+    from modrack.data.rows import chunks
+
+    counts: Any = 0
+    seen = 0
+    for rows in chunks(train, 4096, "train"):
+        images = rows[column]
+        if isinstance(images, list):
+            images = [image.reshape(image.shape[0], -1) for image in images]
+            flat = np.concatenate(images, axis=1)
+        else:
+            flat = np.moveaxis(images, 1, 0).reshape(images.shape[1], -1)
+        counts = counts + np.stack([np.bincount(channel, minlength=256) for channel in flat])
+        seen += len(rows)
+        if seen >= STATISTICS_ROWS:
+            break
+    values = np.arange(256) / 255
+    share = counts / counts.sum(1, keepdims=True)
+    mean = share @ values
+    std = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
+    return mean.tolist(), np.maximum(std, 1e-3).tolist()
+
+
+def _spelled(feature: Any) -> str:
+    return str(getattr(feature, "dtype", None) or type(feature).__name__)
+
+
+def _tuple(sorts: Any) -> tuple[str, ...]:
+    return (sorts,) if isinstance(sorts, str) else tuple(sorts or ())

@@ -1,0 +1,65 @@
+"""What sort of thing a column holds, read from its feature.
+
+| feature                                     | as input | as target |
+|---------------------------------------------|----------|-----------|
+| Image, Array2D, Array3D                     | image    |           |
+| Value("string"), Value("large_string")      | text     |           |
+| Audio                                       | audio    |           |
+| fixed-length list of numbers                | tabular  |           |
+| ClassLabel                                  |          | class     |
+| list of ClassLabel                          |          | classes, tokens |
+| Value("float…")                             |          | number    |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+INPUTS = ("image", "text", "audio", "tabular")
+
+
+def input_sort(feature: Any) -> str | None:
+    """The sort of an input column, or None for a column that is no input."""
+    name = type(feature).__name__
+    if name in ("Image", "Array2D", "Array3D"):
+        return "image"
+    if name == "Audio":
+        return "audio"
+    if name == "Value" and feature.dtype in ("string", "large_string"):
+        return "text"
+    inner = _inner(feature)
+    if inner is not None and type(inner).__name__ == "Value" and _is_number(inner.dtype) and _length(feature) > 0:
+        return "tabular"
+    return None
+
+
+def target_sorts(feature: Any) -> tuple[str, ...]:
+    """The sorts a column can be a target of; empty for a column that is no target."""
+    if type(feature).__name__ == "ClassLabel":
+        return ("class",)
+    inner = _inner(feature)
+    if type(inner).__name__ == "ClassLabel":
+        return ("classes", "tokens")
+    if type(feature).__name__ == "Value" and feature.dtype.startswith("float"):
+        return ("number",)
+    return ()
+
+
+def class_names(feature: Any) -> list[str] | None:
+    """The names of the classes of a target column."""
+    inner = feature if type(feature).__name__ == "ClassLabel" else _inner(feature)
+    return list(inner.names) if type(inner).__name__ == "ClassLabel" else None
+
+
+def _inner(feature: Any) -> Any:
+    if isinstance(feature, list):
+        return feature[0]
+    return getattr(feature, "feature", None)
+
+
+def _length(feature: Any) -> int:
+    return int(getattr(feature, "length", -1))
+
+
+def _is_number(dtype: str) -> bool:
+    return dtype.startswith(("float", "int", "uint", "double"))
