@@ -107,7 +107,7 @@ def command(
     if print_config:
         click.echo(as_json(experiment.as_dict()) if json_ else experiment.as_toml().rstrip("\n"))
         return 0
-    _hush(debug="--debug" in ctx.meta["given"])
+    hush(debug="--debug" in ctx.meta["given"])
     if dry_run:
         from modrack.runner.session import dry_run as try_out
 
@@ -121,6 +121,8 @@ def command(
         from modrack.runner.session import run
 
         done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=screen)
+        if done is None:  # one of several processes, and not the one that reports
+            return 0
     except RunFailed as error:
         # The error may bring the recorded run along: a script that asked for JSON gets it, and the exit code.
         if json_ and getattr(error, "run", None) is not None:
@@ -186,7 +188,7 @@ def _no_file(registry: Registry, word: str) -> UserError:
     return UserError(f"There is no file {word!r}.", "An experiment file, or words as in model.width=64 or epochs=5.")
 
 
-def _hush(*, debug: bool) -> None:
+def hush(*, debug: bool) -> None:
     """Keep libraries from talking into the screen; `--debug` lets them."""
     if debug:
         return

@@ -17,6 +17,7 @@ from modrack.configure.experiment import Choice, Experiment
 from modrack.data.facts import Data, derive
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
+from modrack.runner.engine import Engine
 from modrack.runner.evaluate import evaluating, forked_rng, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_metrics, check_model, pick_task
@@ -52,15 +53,20 @@ class Rig:
     parameters: int
 
     @property
+    def engine(self) -> Engine:
+        return self.update.engine
+
+    @property
     def autocast(self) -> Any:
         return self.update.autocast
 
 
-def build(experiment: Experiment, restore: Path | None = None) -> Rig:
+def build(experiment: Experiment, engine: Engine | None = None, restore: Path | None = None) -> Rig:
     """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit.
 
     `restore` is a checkpoint's folder, whose processor and configuration the model is rebuilt with.
     """
+    engine = engine or Engine()
     data, splits = load_data(experiment)
     model_component = _needed(experiment, "model").component
     check_model(experiment.registry, model_component, _needed(experiment, "dataset").component, data)
@@ -99,7 +105,7 @@ def build(experiment: Experiment, restore: Path | None = None) -> Rig:
         ),
         settings,
     )
-    device = torch.device(plan["device"])
+    device = engine.place(plan["device"])
     _prepare_parts(parts, task, plan, device)
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
@@ -132,6 +138,7 @@ def build(experiment: Experiment, restore: Path | None = None) -> Rig:
         clip=settings.clip,
         scaler=torch.amp.GradScaler(device.type) if plan["precision"] == "fp16" else None,
         ema=Ema([p for p in parts.parameters() if p.requires_grad], settings.ema) if settings.ema else None,
+        engine=engine,
     )
     rig = Rig(
         experiment,

@@ -7,6 +7,7 @@ processes. `batch_size` counts the rows of all processes, so the number of them 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -42,10 +43,11 @@ class Engine:
             raise UserError(
                 f"{type(part).__name__} has no weights that could learn, so it cannot be a part of a phase."
             )
-        # Buffers are broadcast once before each evaluation instead of in every forward.
-        return nn.parallel.DistributedDataParallel(
-            part, device_ids=None if device.type == "cpu" else [device], broadcast_buffers=False
-        )
+        wrapper = nn.parallel.DistributedDataParallel
+        # Buffers are broadcast once before each evaluation instead of in every forward. The option has a new name.
+        options = inspect.signature(wrapper).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+        return wrapper(part, device_ids=None if device.type == "cpu" else [device], **{name: False})
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place."""

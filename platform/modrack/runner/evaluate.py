@@ -12,6 +12,7 @@ from torch import Tensor
 
 from modrack.configure.experiment import Choice
 from modrack.data.facts import Data
+from modrack.runner.engine import Engine
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import wanted_outputs
 from modrack.runner.noise import mix
@@ -37,9 +38,14 @@ def evaluate(
     *,
     autocast: Any,
     seed: int,
+    engine: Engine | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Measured | None:
-    """Every row of `feeder` once. None where `stopped` said so in the middle."""
+    """Every row of `feeder` once, whatever the number of processes. None where `stopped` said so in the middle.
+
+    Of several processes each goes through its share; what the metrics need is gathered, so that all know the values.
+    """
+    engine = engine or Engine()
     meters = []
     for choice in metrics:
         meter = choice.component.make({"data": data}, choice.options)
@@ -50,8 +56,8 @@ def evaluate(
     counts: list[Any] = []
     with torch.inference_mode(), evaluating(parts), forked_rng(feeder.device):
         seed_all(mix(seed, -1), feeder.device)
-        for batch in feeder.once():
-            if stopped():
+        for batch in feeder.once((engine.rank, engine.world)):
+            if engine.world == 1 and stopped():
                 return None
             batch = task.prepare(batch)
             with autocast:
@@ -59,19 +65,26 @@ def evaluate(
             if step.loss is not None:
                 counted = task.count(batch, next(iter(task.phases)))
                 for term, loss in (step.loss if isinstance(step.loss, dict) else {"": step.loss}).items():
-                    losses.append(loss.float().sum())
-                    counts.append(counted[term] if isinstance(counted, dict) else counted)
+                    weight = 0.0 if batch.filler else 1.0
+                    losses.append(loss.float().sum() * weight)
+                    counts.append((counted[term] if isinstance(counted, dict) else counted) * weight)
             for _, meter, wanted in meters:
                 try:
-                    meter.update(**{name: step.outputs[name] for name in wanted})
+                    outputs = {name: step.outputs[name] for name in wanted}
                 except KeyError as error:
                     raise RunFailed(
                         f"task {type(task).__name__} promises the output {error} and did not give it."
                     ) from None
+                if engine.world > 1:
+                    outputs = {
+                        name: engine.gather(each[:0] if batch.filler else each) for name, each in outputs.items()
+                    }
+                meter.update(**outputs)
         measured = Measured()
         if losses:
-            total = sum(float(count) for count in counts)
-            measured.values["loss"] = float(torch.stack(losses).double().sum()) / total
+            sums = [float(torch.stack(losses).double().sum()), sum(float(count) for count in counts)]
+            loss_sum, total = engine.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
+            measured.values["loss"] = loss_sum / total
         for choice, meter, _ in meters:
             _take(measured, metric_name(choice, metrics), meter.compute())
     return measured

@@ -48,7 +48,8 @@ class Training:
         self._reason: str | None = None
         self.monitor, self.better = _monitor(rig)
         callbacks = [
-            choice.component.make({"data": rig.data}, choice.options) for choice in rig.experiment.many("callback")
+            choice.component.make({"data": rig.data}, choice.options)
+            for choice in (rig.experiment.many("callback") if rig.engine.main else [])
         ]
         # Bound once: an empty moment costs nothing in the loop.
         self._moments = {
@@ -75,17 +76,18 @@ class Training:
         stepped = self._moments["stepped"]
         while self.step < rig.total_steps and not self._reason:
             start = self.step - self.epoch * feeder.steps
-            for batches in feeder.epoch(self.epoch, start=start, accumulate=settings.accumulate):
+            share = (rig.engine.rank, rig.engine.world)
+            for batches in feeder.epoch(self.epoch, start=start, accumulate=settings.accumulate, share=share):
                 update(self.step, batches)
                 self.step += 1
-                self.rows += sum(batch.size for batch in batches)
+                self.rows += batches[0].whole
                 for callback in stepped:
                     callback(self)
                 if self.step % settings.log_every == 0:
                     self._log_point()
                 at_end = self.step == rig.total_steps
                 ends_epoch = self.step % feeder.steps == 0
-                wanted = self._request()
+                wanted = self._wants_to_stop(at_end or ends_epoch)
                 due = self.step % settings.evaluate_every == 0 if settings.evaluate_every else ends_epoch
                 if due or at_end or wanted or self._due_save():
                     self._log_point()
@@ -99,7 +101,7 @@ class Training:
                         evaluated = time.perf_counter()
                     elif self._due_save():
                         self._save()
-                    if self._request():
+                    if self._wants_to_stop(True):
                         self._save()
                         self._tell("ended")
                         return "interrupted"
@@ -124,6 +126,18 @@ class Training:
         for callback in self._moments[moment]:
             callback(self)
 
+    def _wants_to_stop(self, together: bool) -> bool:
+        """Whether a signal asked to stop. Several processes must agree, and ask each other at log points only."""
+        engine = self.rig.engine
+        if engine.world == 1:
+            return self._request() is not None
+        if not together and self.step % self.settings.log_every:
+            return False
+        # A callback of the main process may have asked to end the run: the others follow.
+        if engine.any(self._reason is not None) and self._reason is None:
+            self._reason = "another process ended the run"
+        return engine.any(self._request() is not None)
+
     def _due_save(self) -> bool:
         every = self.settings.checkpoint_every
         return every is not None and self.step % every == 0
@@ -146,6 +160,7 @@ class Training:
         self.report.progress(self.step, self.rig.total_steps, self.epochs_done, values.get("loss"))
 
     def _evaluate(self, seconds: float) -> None:
+        self.rig.engine.share_buffers(self.rig.parts.modules())
         with self._averaged():
             measured = self._measure("validation")
         if measured is None:
@@ -184,13 +199,16 @@ class Training:
             rig.data,
             autocast=rig.autocast,
             seed=self.settings.seed,
+            engine=rig.engine,
             stopped=lambda: bool(self._request()),
         )
 
     def _save(self, best: bool = False) -> None:
         with self._averaged():
             state, keep = self.state_dict(), self.settings.checkpoint_keep
-            save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=keep, best=best)
+            if self.rig.engine.main:
+                save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=keep, best=best)
+        self.rig.engine.wait()
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
         ema = self.rig.update.ema

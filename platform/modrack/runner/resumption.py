@@ -8,6 +8,7 @@ from modrack.configure.experiment import Experiment
 from modrack.configure.resolve import resolve
 from modrack.runner.build import build
 from modrack.runner.checkpoint import damage
+from modrack.runner.engine import joined
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.session import carry_out
 from modrack_registry.errors import UserError
@@ -22,7 +23,7 @@ def resume(
     checkpoint: Path | None = None,
     allow_changes: bool = False,
     report: Reporter | None = None,
-) -> Run:
+) -> Run | None:
     """Train run `run_id` to its end, as if it had never been stopped. It keeps its number and folder.
 
     Raises UserError for a run that is finished or running, that has no whole checkpoint, or whose components
@@ -39,13 +40,13 @@ def resume(
     wrong = damage(place)
     if wrong:
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
-    rig = build(experiment, restore=place)
-    changes = component_changes(past, experiment)
-    if changes and not allow_changes:
-        raise UserError(
-            f"Run {run_id} used other code:\n" + "\n".join(changes), "--allow-changes goes on all the same."
-        )
-    return carry_out(store, store.attach(run_id), rig, report, place)
+    with joined(experiment.settings.device) as engine:
+        rig = build(experiment, engine, restore=place)
+        changes = component_changes(past, experiment)
+        if changes and not allow_changes:
+            hint = "--allow-changes goes on all the same."
+            raise UserError(f"Run {run_id} used other code:\n" + "\n".join(changes), hint)
+        return carry_out(store, store.attach(run_id) if engine.main else None, rig, report, place)
 
 
 def component_changes(past: Run, experiment: Experiment) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from modrack.configure.experiment import Experiment
 from modrack.runner.build import Rig, build
+from modrack.runner.engine import joined
 from modrack.runner.loop import Training
 from modrack.runner.provenance import git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
@@ -29,22 +30,38 @@ def run(
     home: Path | None = None,
     command: list[str] | None = None,
     report: Reporter | None = None,
-) -> Run:
-    """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure."""
+) -> Run | None:
+    """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure.
+
+    Of several processes the main one records and reports; the others return None.
+    """
     store = open_store(home)
     _check_room(store.home)
-    rig = build(experiment)
-    _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
-    recorder = store.start(_start(rig, command or sys.argv))
-    _write_facts(recorder.folder, rig)
-    return carry_out(store, recorder, rig, report or Silent())
+    with joined(experiment.settings.device) as engine:
+        rig = build(experiment, engine)
+        _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
+        recorder = store.start(_start(rig, command or sys.argv)) if engine.main else None
+        if recorder is not None:
+            _write_facts(recorder.folder, rig)
+        return carry_out(store, recorder, rig, report or Silent())
 
 
-def carry_out(store: Store, recorder: Recorder, rig: Rig, report: Reporter, checkpoint: Path | None = None) -> Run:
-    """Train what is built, from `checkpoint` on where one is given, and record how it ends."""
+def carry_out(
+    store: Store, recorder: Recorder | None, rig: Rig, report: Reporter, checkpoint: Path | None = None
+) -> Run | None:
+    """Train what is built, from `checkpoint` on where one is given; the main process records how it ends."""
+    if recorder is None:
+        folder = store.home / str(rig.engine.share_number(0))
+        with StopRequest() as request:
+            training = Training(rig, folder, log=lambda step, values: None, report=Silent(), request=request)
+            if checkpoint is not None:
+                training.load(checkpoint)
+            training.run()
+        return None
+    rig.engine.share_number(recorder.id)
     hooks = rig.experiment.registry.hooks.hook
     clock = time.perf_counter()
-    training: Training | None = None
+    training = None
     with StopRequest() as request:
         try:
             hooks.modrack_run_started(run=store.get(recorder.id))
@@ -59,16 +76,22 @@ def carry_out(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
             raise Interrupted(f"Run {recorder.id} was stopped at once.") from None
         except ModrackError as error:
             _finish(recorder, training, "failed", error.message, clock)
-            raise RunFailed(f"Run {recorder.id} failed: {error.message}", error.hint) from error
+            raise _failure(store, recorder, error.message, error.hint) from error
         except Exception as error:
             reason = f"{type(error).__name__}: {_first_line(error)}"
             _finish(recorder, training, "failed", reason, clock)
-            raise RunFailed(f"Run {recorder.id} failed: {reason}", explain(error)) from error
+            raise _failure(store, recorder, reason, explain(error)) from error
         finally:
             hooks.modrack_run_ended(run=store.get(recorder.id))
     done = store.get(recorder.id)
     report.finished(done)
     return done
+
+
+def _failure(store: Store, recorder: Recorder, reason: str, hint: str | None) -> RunFailed:
+    failed = RunFailed(f"Run {recorder.id} failed: {reason}", hint)
+    failed.run = store.get(recorder.id)
+    return failed
 
 
 def dry_run(experiment: Experiment) -> dict[str, Any]:

@@ -33,15 +33,17 @@ class StreamFeeder:
         self.size: int | None = None
         self.tokens = [0, 0]
 
-    def epoch(self, epoch: int, *, start: int = 0, accumulate: int = 1) -> Iterator[list[Batch]]:
-        """Steps from `start` on, for ever."""
-        return itertools.islice(self._steps(accumulate), start, None)
+    def epoch(
+        self, epoch: int, *, start: int = 0, accumulate: int = 1, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[list[Batch]]:
+        """Steps from `start` on, for ever. Of several processes each reads the whole stream, and takes its share."""
+        return itertools.islice(self._steps(accumulate, share), start, None)
 
     def sample(self) -> Encoded:
         """The first rows, encoded: what the plan looks at."""
         return encode_rows(next(chunks(self.split, self.batch_size)), self.task)
 
-    def _steps(self, accumulate: int) -> Iterator[list[Batch]]:
+    def _steps(self, accumulate: int, share: tuple[int, int]) -> Iterator[list[Batch]]:
         for turn in itertools.count():
             shuffled = self.split.shuffle(seed=self.seed + turn, buffer_size=SHUFFLE_ROWS)
             empty = True
@@ -54,7 +56,7 @@ class StreamFeeder:
                     resident=False,
                     seed=self.seed,
                 )
-                yield from feeder.epoch(turn * 100_003 + number, accumulate=accumulate)
+                yield from feeder.epoch(turn * 100_003 + number, accumulate=accumulate, share=share)
                 self.tokens = [mine + more for mine, more in zip(self.tokens, feeder.tokens, strict=True)]
             if empty:
                 raise RunFailed("The stream of training rows is empty.")

@@ -19,7 +19,6 @@ from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
 from modrack.seam import Batch, Task
 
-
 # Sums of these lose more than a batch of losses can bear.
 _SHORT = (torch.bfloat16, torch.float16)
 
