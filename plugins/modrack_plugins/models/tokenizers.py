@@ -1,0 +1,75 @@
+"""Tokenizers trained on the data, for models that start from random weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+# padding, unknown, start, end, mask: BERT's names, and RoBERTa's in RoBERTa's order.
+BERT = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+ROBERTA = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+
+
+def train_tokenizer(
+    texts: Iterable[str], kind: str, vocabulary: int, max_length: int, *, sentence_marks: bool = False
+) -> Any:
+    """A fast tokenizer that frames every text with its start and end mark; the same for the same texts.
+
+    `kind` is wordpiece, bpe or characters. `sentence_marks` takes RoBERTa's names for the special tokens.
+    """
+    names = ROBERTA if sentence_marks else BERT
+    special = list(names.values())
+    made = {"wordpiece": _wordpiece, "bpe": _bpe, "characters": _characters}[kind](texts, vocabulary, special, names)
+    start, end = names["cls_token"], names["sep_token"]
+    made.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B {end}",
+        special_tokens=[(start, made.token_to_id(start)), (end, made.token_to_id(end))],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        model_max_length=max_length,
+        model_input_names=["input_ids", "attention_mask"],
+        bos_token=start,
+        eos_token=end,
+        **names,
+    )
+
+
+def _wordpiece(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
+    made = Tokenizer(models.WordPiece(unk_token=names["unk_token"]))
+    made.normalizer = normalizers.NFC()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False)
+    made.train_from_iterator(texts, trainer)
+    return made
+
+
+def _bpe(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=max(vocabulary, 256 + len(special)),
+        special_tokens=special,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    made.train_from_iterator(texts, trainer)
+    return made
+
+
+def _characters(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
+    counts = Counter(character for text in texts for character in text)
+    # The most frequent ones; ties by the character itself, so that the result does not hang on their order.
+    known = sorted(counts, key=lambda character: (-counts[character], character))[: vocabulary - len(special)]
+    numbers = {token: number for number, token in enumerate([*special, *sorted(known)])}
+    made = Tokenizer(models.WordLevel(numbers, unk_token=names["unk_token"]))
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    made.decoder = decoders.Fuse()
+    return made
