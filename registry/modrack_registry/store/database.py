@@ -1,0 +1,236 @@
+"""One connection pool to SQLite or PostgreSQL, with the few rules that keep it whole."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from modrack_registry.errors import UserError
+from modrack_registry.store import schema
+from modrack_registry.store.files import check_file, check_local, create_private, make_private
+
+# Long enough for many processes that all want to write; a reader seldom waits at all.
+BUSY_SECONDS = 60.0
+# The rare corruption by a WAL reset is fixed from here on. https://www.sqlite.org/wal.html#the_wal_reset_bug
+_WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+
+_open: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+class Database:
+    """A database by URL. Nothing is opened before it is asked, and nothing is made before it is written."""
+
+    def __init__(self, url: str, busy: float = BUSY_SECONDS) -> None:
+        try:
+            self.url = make_url(url)
+            self.sqlite = self.url.get_backend_name() == "sqlite"
+        except (ArgumentError, ValueError) as error:
+            raise UserError(f"MODRACK_DB: {error}", _URL_HINT) from None
+        if not self.sqlite and self.url.get_backend_name() != "postgresql":
+            raise UserError(f"MODRACK_DB: {self.url.get_backend_name()!r} is not supported.", _URL_HINT)
+        self.path = Path(self.url.database or "").absolute() if self.sqlite else None
+        self.busy = busy
+        self._engine: Engine | None = None
+        self._ready = False
+        _open.add(self)
+
+    @property
+    def place(self) -> str:
+        """What to call it in a message: a path, or a URL without its password."""
+        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection | None]:
+        """A consistent view; None where there is no database yet. Raises UserError for one that cannot be read."""
+        with self._explained():
+            if not self._prepare(create=False):
+                yield None
+                return
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start; the database is made if there is none."""
+        with self._explained():
+            self._prepare(create=True)
+            with self.engine.connect() as plain:
+                connection = plain.execution_options(modrack_write=True)
+                with connection.begin():
+                    yield connection
+
+    @property
+    def engine(self) -> Engine:
+        """The pool of this process."""
+        if self._engine is None:
+            self._engine = self._open_sqlite() if self.sqlite else self._open_postgresql()
+        return self._engine
+
+    def close(self) -> None:
+        """Close idle connections. The next use opens new ones."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def drop(self) -> None:
+        """Forget the connections without closing them: in a forked child they are the parent's."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            import ctypes
+
+            # Closing would roll the parent's transaction back; so would freeing, when this process ends.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+
+    def _prepare(self, create: bool) -> bool:
+        """See that there is a database of the right version; False if there is none and none is to be made."""
+        if self._ready and (self.path is None or self.path.exists()):
+            return True
+        if self.path is not None and not check_file(self.path):
+            if not create:
+                return False
+            check_local(self.path)
+            make_private(self.path.parent)
+            create_private(self.path)
+        version = self._version()
+        if version is None:
+            if not create:
+                return False
+            self._create()
+        elif version != schema.SCHEMA_VERSION:
+            self._migrate(version)
+        self._ready = True
+        return True
+
+    def _version(self) -> str | None:
+        """The schema in the file, or None where there is none."""
+        with self.engine.connect() as connection:
+            table = (
+                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'modrack_version'"
+                if self.sqlite
+                else "SELECT 1 WHERE to_regclass('modrack_version') IS NOT NULL"
+            )
+            if connection.exec_driver_sql(table).first() is None:
+                return None
+            row = connection.exec_driver_sql("SELECT version_num FROM modrack_version").first()
+            return str(row[0]) if row else None
+
+    def _create(self) -> None:
+        with self.engine.connect() as plain:
+            connection = plain.execution_options(modrack_write=True)
+            if self.sqlite and sqlite3.sqlite_version_info >= _WAL_FIXED[-1] and _wal_is_safe():
+                plain.exec_driver_sql("PRAGMA journal_mode = WAL")
+                plain.commit()
+            with connection.begin():
+                if not self.sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.APPLICATION_ID})
+                schema.metadata.create_all(connection)
+                if connection.execute(schema.version.select()).first() is None:
+                    connection.execute(schema.version.insert().values(version_num=schema.SCHEMA_VERSION))
+                if self.sqlite:
+                    connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+
+    def _migrate(self, version: str) -> None:
+        if version > schema.SCHEMA_VERSION:
+            raise UserError(
+                f"{self.place} was written by a newer modrack (schema {version}; this one knows "
+                f"{schema.SCHEMA_VERSION}).",
+                "Update modrack.",
+            )
+        raise UserError(f"{self.place} has schema {version}, which this modrack cannot read.")
+
+    def _open_sqlite(self) -> Engine:
+        path = quote(str(self.path))
+
+        def connect() -> sqlite3.Connection:
+            # `rw` never makes a file, and falls back to reading where writing is not allowed.
+            return sqlite3.connect(
+                f"file:{path}?mode=rw", uri=True, timeout=self.busy, check_same_thread=False, isolation_level=None
+            )
+
+        engine = create_engine("sqlite://", creator=connect)
+        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def _open_postgresql(self) -> Engine:
+        url = self.url.set(drivername="postgresql+psycopg") if "+" not in self.url.drivername else self.url
+        try:
+            return create_engine(url, pool_pre_ping=True)
+        except (ModuleNotFoundError, NoSuchModuleError) as error:
+            raise UserError(
+                f"PostgreSQL needs the package {getattr(error, 'name', None) or error}.",
+                "pip install 'modrack[postgresql]'",
+            ) from None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            raise explain(error, self.place) from error
+
+
+class DatabaseTrouble(UserError):
+    """The database could not be read or written: what happened, and what to do."""
+
+
+def explain(error: Exception, place: str) -> DatabaseTrouble:
+    """What an error of the database driver means for a person."""
+    said = str(getattr(error, "orig", error)).strip()
+    low = said.lower()
+    for words, meaning, hint in _MEANINGS:
+        if words in low:
+            return DatabaseTrouble(f"{place} {meaning}.", hint)
+    return DatabaseTrouble(f"{place}: {said.splitlines()[0] if said else type(error).__name__}", None)
+
+
+_URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."
+_DAMAGED = "Look with `modrack db check`; then put a backup in its place."
+_MEANINGS = (
+    ("is locked", "is locked: another program has been writing it for too long", "Try again, or end that program."),
+    ("malformed", "is damaged", _DAMAGED),
+    ("not a database", "is damaged, or not a database", _DAMAGED),
+    ("disk is full", "cannot grow: the disk is full", "Make room, or choose another home."),
+    (
+        "disk i/o error",
+        "cannot be read or written: the disk reports an error",
+        "Look at the disk, then `modrack db check`.",
+    ),
+    ("readonly", "cannot be written: it is read-only", "Ask its owner, or choose another home."),
+    ("unable to open", "cannot be opened", "Look who owns the file and its folder."),
+    ("no such table", "lacks a table: it is damaged", _DAMAGED),
+)
+
+
+def _wal_is_safe() -> bool:
+    here = sqlite3.sqlite_version_info
+    return any(here[:2] == fixed[:2] and here >= fixed for fixed in _WAL_FIXED) or here >= _WAL_FIXED[0]
+
+
+def _set_pragmas(connection: Any, _: Any) -> None:
+    for pragma in ("foreign_keys = ON", "mmap_size = 0", "trusted_schema = OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that wants to write later is refused at once when another one wrote in between.
+    writes = connection.get_execution_options().get("modrack_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _forked() -> None:
+    for database in list(_open):
+        database.drop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
