@@ -125,7 +125,11 @@ def compare(name: str, runners: dict[str, Callable[[], Result]], repeats: int) -
 def digits(arguments: argparse.Namespace) -> None:
     data, epochs = images("digits"), arguments.epochs or 10
     words = {"model": "cnn", "dataset": "digits", "epochs": epochs, "batch_size": 32}
-    compare("cnn on digits, batch 32", {"modrack": lambda: ours(words), "bare": lambda: bare(data, epochs, 32)}, arguments.repeats)  # noqa: E501
+    compare(
+        "cnn on digits, batch 32",
+        {"modrack": lambda: ours(words), "bare": lambda: bare(data, epochs, 32)},
+        arguments.repeats,
+    )  # noqa: E501
 
 
 def fashion(arguments: argparse.Namespace) -> None:
@@ -166,7 +170,9 @@ def reviews(arguments: argparse.Namespace) -> None:
         {
             "modrack": lambda: ours(words),
             "HF Trainer": trainer,
-            "HF Trainer, bf16, grouped by length": lambda: trainer(bf16=True, train_sampling_strategy="group_by_length"),
+            "HF Trainer, bf16, grouped by length": lambda: trainer(
+                bf16=True, train_sampling_strategy="group_by_length"
+            ),
         },
         arguments.repeats,
     )

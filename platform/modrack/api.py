@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from modrack.runner.report import Reporter
@@ -33,7 +33,9 @@ def train(
 
     registry = load_registry([*local_plugins(file), *plugins], list(without))
     experiment = resolve(registry, file=None if file is None else Path(file), values=values)
-    return run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
+    made = run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
+    # None in those of several processes that do not record; there it must not be used.
+    return cast("Run", made)
 
 
 def runs(filter: str | None = None, *, home: str | Path | None = None) -> RunQuery:

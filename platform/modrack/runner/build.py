@@ -15,6 +15,7 @@ from torch import nn
 
 from modrack.configure.experiment import Choice, Experiment
 from modrack.data.facts import Data, derive
+from modrack.runner.allocator import keep_memory
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.engine import Engine
@@ -199,6 +200,8 @@ def _evaluation_batch(experiment: Experiment) -> int:
 
 def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -> None:
     torch.set_num_threads(plan["threads"])
+    if device.type == "cpu":
+        keep_memory()
     if plan["tf32"]:
         torch.backends.cuda.matmul.fp32_precision = "tf32"
         torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]

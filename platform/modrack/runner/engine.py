@@ -43,11 +43,12 @@ class Engine:
             raise UserError(
                 f"{type(part).__name__} has no weights that could learn, so it cannot be a part of a phase."
             )
-        wrapper = nn.parallel.DistributedDataParallel
+        wrapper: Any = nn.parallel.DistributedDataParallel
         # Buffers are broadcast once before each evaluation instead of in every forward. The option has a new name.
         options = inspect.signature(wrapper).parameters
         name = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
-        return wrapper(part, device_ids=None if device.type == "cpu" else [device], **{name: False})
+        wrapped: nn.Module = wrapper(part, device_ids=None if device.type == "cpu" else [device], **{name: False})
+        return wrapped
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place."""

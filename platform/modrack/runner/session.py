@@ -59,9 +59,13 @@ def carry_out(
             training.run()
         return None
     rig.engine.share_number(recorder.id)
+    return _recorded(store, recorder, rig, report, checkpoint)
+
+
+def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, checkpoint: Path | None) -> Run:
     hooks = rig.experiment.registry.hooks.hook
     clock = time.perf_counter()
-    training = None
+    training: Training | None = None
     with StopRequest() as request:
         try:
             hooks.modrack_run_started(run=store.get(recorder.id))
@@ -148,6 +152,7 @@ def _start(rig: Rig, command: list[str]) -> RunStart:
     experiment = rig.experiment
     chosen = [choice for choices in experiment.choices.values() for choice in choices]
     return RunStart(
+        data=rig.data.to_dict(),
         name=experiment.settings.name,
         tags=list(experiment.settings.tags),
         config=experiment.as_dict(),

@@ -67,11 +67,11 @@ def _value(subject: Subject, data: Data, outputs: dict[str, Tensor], sizes: list
 
 
 def _agree(subject: Subject, one: Any, other: Any, when: str) -> None:
-    flat = [_flat(value) for value in (one, other)]
-    if len(flat[0]) != len(flat[1]) or not torch.allclose(
-        *map(torch.tensor, flat), rtol=1e-4, atol=1e-5, equal_nan=True
-    ):
-        raise CheckFailed(f"{subject.component.file}: {when} the same rows give {flat[1][:4]}, not {flat[0][:4]}")
+    flat = [torch.tensor(_flat(value)) for value in (one, other)]
+    if flat[0].shape != flat[1].shape or not torch.allclose(flat[0], flat[1], rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise CheckFailed(
+            f"{subject.component.file}: {when} the same rows give {flat[1][:4].tolist()}, not {flat[0][:4].tolist()}"
+        )
 
 
 def _flat(value: Any) -> list[float]:

@@ -236,14 +236,14 @@ def _tell_missing(model: nn.Module, report: dict[str, Any], checkpoint: str) -> 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without the progress bars and remarks of transformers and huggingface_hub, which are as before afterwards."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub import utils as hub
     from transformers.utils import logging as chatter
 
-    bars, hub_bars = chatter.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    bars, hub_bars = chatter.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
     loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
     chatter.disable_progress_bar()
-    disable_progress_bars()
+    hub.disable_progress_bars()
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
@@ -254,4 +254,4 @@ def quiet() -> Iterator[None]:
         if bars:
             chatter.enable_progress_bar()
         if hub_bars:
-            enable_progress_bars()
+            hub.enable_progress_bars()

@@ -101,7 +101,7 @@ def test_show_json(modrack, parts):
 def test_show_what_is_not_there(modrack, parts):
     done = modrack("show", "model", "nett", "--plugin", parts)
     assert done.returncode == 2
-    assert "There is no model 'nett'.\n  Did you mean net?" in done.stderr
+    assert "There is no model 'nett'.\n  Did you mean net" in done.stderr
     assert "Missing argument 'NAME'" in modrack("show", "model").stderr
     assert modrack("show", "model").returncode == 2
 
