@@ -129,7 +129,7 @@ def digits(arguments: argparse.Namespace) -> None:
         "cnn on digits, batch 32",
         {"modrack": lambda: ours(words), "bare": lambda: bare(data, epochs, 32)},
         arguments.repeats,
-    )  # noqa: E501
+    )
 
 
 def fashion(arguments: argparse.Namespace) -> None:

@@ -28,13 +28,12 @@ from modrack_registry.errors import ModrackError, RunFailed, UserError
 from modrack_registry.kinds import Kind
 
 if TYPE_CHECKING:
-    from modrack_registry.store import Run, RunQuery
-
     from modrack.api import runs, train
     from modrack.data.facts import Data
     from modrack.data.rows import Rows
     from modrack.seam import Batch, Ragged, Step, Task
     from modrack_registry.hookspecs import hook
+    from modrack_registry.store import Run, RunQuery
 
 __version__ = "0.1.0"
 

@@ -63,7 +63,7 @@ def check_saves_and_loads(subject: Subject) -> None:
             load_parts(Path(folder), again)
         if not torch.equal(outputs(parts, task, batch), outputs(again, task, batch)):
             raise CheckFailed(
-                f"{subject.component.file}: loaded, it gives other outputs; keep what is learned in parameters and buffers"
+                f"{subject.component.file}: loaded, its outputs differ; keep what is learned in parameters and buffers"
             )
 
 
