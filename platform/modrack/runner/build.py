@@ -19,7 +19,7 @@ from modrack.runner.allocator import keep_memory
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.engine import Engine
-from modrack.runner.evaluate import evaluating, forked_rng, seed_all
+from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_metrics, check_model, pick_task
 from modrack.runner.groups import parameter_groups
@@ -80,6 +80,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
     metrics = experiment.many("metric")
     check_metrics(metrics, task, task_choice.component.name)
+    monitored(metrics, settings.monitor)
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
     parameters = sum(parameter.numel() for parameter in parts.parameters())

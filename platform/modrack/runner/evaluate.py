@@ -18,7 +18,8 @@ from modrack.runner.fit import wanted_outputs
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
 from modrack.seam import Task
-from modrack_registry.errors import RunFailed
+from modrack_registry.errors import RunFailed, UserError
+from modrack_registry.suggest import did_you_mean
 
 
 @dataclass
@@ -88,6 +89,27 @@ def evaluate(
         for choice, meter, _ in meters:
             _take(measured, metric_name(choice, metrics), meter.compute())
     return measured
+
+
+def monitored(metrics: list[Choice], asked: str | None) -> tuple[str, str]:
+    """Which value says what is best, and its good direction: as asked, or the first metric that has one, or the loss.
+
+    Raises UserError for a value that no evaluation gives.
+    """
+    directions: dict[str, str] = {}
+    for choice in metrics:
+        better = choice.component.facts.get("better")
+        name = f"validation.{metric_name(choice, metrics)}"
+        directions[name] = (better[0] if isinstance(better, tuple) else better) or ""
+    directions["validation.loss"] = "lower"
+    if asked is None:
+        return next((name, better) for name, better in directions.items() if better)
+    full = asked if asked.startswith("validation.") else f"validation.{asked}"
+    # A metric that gives several numbers has a name for each, after its own.
+    known = next((better for name, better in directions.items() if full == name or full.startswith(f"{name}.")), None)
+    if known is None:
+        raise UserError(f"monitor={asked}: no evaluation gives that.", did_you_mean(full, directions))
+    return full, known or "lower"
 
 
 def metric_name(choice: Choice, metrics: list[Choice]) -> str:

