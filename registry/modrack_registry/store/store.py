@@ -50,11 +50,12 @@ class Store:
     def attach(self, run: int) -> Recorder:
         """Go on with a run: the same number and folder, one attempt more. Raises UserError for an unknown one."""
         past = self.get(run)
-        now = time.time()
+        # Read before the transaction: one thread has one connection.
+        command, now = past.command, time.time()
         with self.database.write() as connection:
             values = {"status": "running", "attempt": past.attempt + 1, "ended": None, "reason": None}
             connection.execute(update(schema.run).where(schema.run.c.id == run).values(values))
-            _hold(connection, run, past.attempt + 1, now, past.command)
+            _hold(connection, run, past.attempt + 1, now, command)
         past.folder.mkdir(exist_ok=True)
         return Recorder(self.database, run, past.attempt + 1, past.folder, past.started.timestamp())
 
