@@ -1,0 +1,59 @@
+"""Two real processes on gloo learn what one learns, count every row once, and write one record."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modrack.runner.feeder import cut_step
+
+WORDS = [
+    "epochs=2", "batch_size=48", "limit=200", "precision=fp32", "threads=1", "device=cpu", "model.width=8",
+    "model.hidden=16", "accumulate=2", "optimizer.lr=0.02",
+]  # fmt: skip
+
+
+def train(folder: Path, processes: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(what the command printed, the runs recorded)."""
+    words = ["-m", "modrack", "train", "--optimizer", "sgd", "--metric", "accuracy", "--metric", "f1", *WORDS, "--json"]
+    start = [sys.executable]
+    if processes > 1:
+        start += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
+    # Every process its own order of sets: nothing may hang on it.
+    environment = os.environ | {"MODRACK_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*start, *words], cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    listed = subprocess.run(
+        [sys.executable, "-m", "modrack", "runs", "list", "--json"], capture_output=True, text=True, env=environment
+    )
+    return json.loads(done.stdout), json.loads(listed.stdout)
+
+
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, _ = train(tmp_path / "one", 1)
+    two, runs = train(tmp_path / "two", 2)
+    assert len(runs) == 1
+    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
+    from safetensors.torch import load_file
+
+    weights = [load_file(Path(made["folder"]) / "checkpoints/last/model.safetensors") for made in (one, two)]
+    for name, tensor in weights[0].items():
+        assert (tensor - weights[1][name]).abs().max() < 1e-5, name
+
+
+def test_shares_of_a_step_are_all_of_it() -> None:
+    for rows in (1, 2, 7, 16, 48):
+        for of in (2, 3):
+            for accumulate in (1, 4):
+                shares = [cut_step(100, 100 + rows, accumulate, (number, of)) for number in range(of)]
+                assert {len(share) for share in shares} == {accumulate}
+                covered = [place for share in shares for left, right in share for place in range(left, right)]
+                assert covered == list(range(100, 100 + rows))
