@@ -15,8 +15,8 @@ def read_json(path: Path, raw: bytes) -> Any:
     import pyarrow as pa
 
     text = raw.decode("utf-8")
-    rows = _listed(path, text) if text.lstrip().startswith("[") and path.suffix.lower() == ".json" else []
-    rows = rows or _lines(path, text)
+    listed = _listed(path, text) if text.lstrip().startswith("[") and path.suffix.lower() == ".json" else None
+    rows = _lines(path, text) if listed is None else listed
     if not rows:
         raise modrack.UserError(f"{path}: there are no rows.")
     columns = {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
@@ -35,13 +35,14 @@ def read_json(path: Path, raw: bytes) -> Any:
     return pa.table(made)
 
 
-def _listed(path: Path, text: str) -> list[dict[str, Any]]:
+def _listed(path: Path, text: str) -> list[dict[str, Any]] | None:
+    """The rows of one list, or None where each line is a value."""
     try:
         rows = json.loads(text)
     except ValueError as error:
         # Lines that are lists each are told about as lines.
         if "Extra data" in str(error):
-            return []
+            return None
         raise modrack.UserError(f"{path}: this is no JSON ({error}).") from None
     return [_object(path, row, number) for number, row in enumerate(rows, 1)]
 
