@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import modrack
@@ -17,63 +19,84 @@ def hub(
     streaming: Annotated[bool, "read it as it comes instead of downloading it first; needs steps=…"] = False,
     text: Annotated[str | None, "the column of texts; none: the first one of texts"] = None,
     image: Annotated[str | None, "the column of images; none: the first one of images"] = None,
-    label: Annotated[str | None, "the column of labels; none: the first one of classes"] = None,
+    label: Annotated[str | None, "the column of labels; none: the first one of classes, or found by name"] = None,
     train: Annotated[str, "the split to train on"] = "train",
     validation: Annotated[str | None, "the split to evaluate on; none: validation, or cut from train"] = None,
     test: Annotated[str | None, "the split to test on; none: test, or cut from train"] = None,
 ) -> Any:
-    """Any dataset of the Hugging Face Hub; code that comes with one is never run."""
-    from datasets import DatasetDict, IterableDatasetDict, disable_progress_bars, load_dataset
+    """Any dataset of the Hugging Face Hub; code that comes with one is never run.
 
-    if not hub_reachable():
-        import os
+    Rows whose label the Hub keeps secret are left out, and so is a split that has no other.
+    """
+    from datasets import DatasetDict, IterableDatasetDict
 
-        # What was downloaded before is still found.
-        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-        import datasets.config
-        import huggingface_hub.constants
+    from modrack_plugins.datasets.hubrows import encode, select
 
-        datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
-    disable_progress_bars()
+    if text is not None and image is not None:
+        raise modrack.UserError("dataset.text and dataset.image: one of them is the input.", "Leave one out.")
+    made = _load(path, name, revision, streaming)
+    splits = {}
+    for split, asked in {"train": train, "validation": validation, "test": test}.items():
+        if (asked or split) in made:
+            splits[split] = select(made[asked or split], path, text, image, label)
+        elif asked is not None:
+            raise modrack.UserError(
+                f"dataset.{split}={asked}: {path} has no such split.", f"It has: {', '.join(map(str, made))}."
+            )
+    asked_for = {"train"} | {split for split, asked in (("validation", validation), ("test", test)) if asked}
+    return (IterableDatasetDict if streaming else DatasetDict)(encode(splits, path, label, asked_for))
+
+
+def _load(path: str, name: str | None, revision: str | None, streaming: bool) -> Any:
+    from pathlib import Path
+
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    reachable = hub_reachable()
     try:
-        made = load_dataset(path, name, revision=revision, streaming=streaming)
-    except (OSError, ValueError, RuntimeError) as error:
-        said = (" ".join(str(error).split()) or type(error).__name__)[:300]
-        if not hub_reachable():
+        with _quietly(offline=not reachable):
+            return load_dataset(path, name, revision=revision, streaming=streaming)
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        if not reachable and not Path(path).exists():
             raise modrack.UserError(
                 f"dataset.path={path}: the Hub cannot be reached, and it was not downloaded before.",
                 "Use files of your own: --dataset files dataset.path=FOLDER",
             ) from None
+        # "An error occurred" is said by the outermost error; what it was, by its cause.
+        told = error.__cause__ if type(error).__name__ == "DatasetGenerationError" and error.__cause__ else error
+        said = (" ".join(str(told).split()) or type(told).__name__)[:300]
         raise modrack.UserError(f"dataset.path={path}: {said}") from None
-    wanted = {"train": train, "validation": validation, "test": test}
-    splits = {}
-    for split, asked in wanted.items():
-        if asked is not None and asked not in made:
-            if split == "train" or asked != split:
-                there = ", ".join(made)
-                raise modrack.UserError(f"dataset.{split}={asked}: {path} has no such split.", f"It has: {there}.")
-        elif (asked or split) in made:
-            splits[split] = _columns(made[asked or split], path, text, image, label)
-    return (IterableDatasetDict if streaming else DatasetDict)(splits)
 
 
-def _columns(rows: Any, path: str, text: str | None, image: str | None, label: str | None) -> Any:
-    """Only the columns that are named, the input first; all of them where none is."""
-    named = {"text": text, "image": image, "label": label}
-    there = list(rows.features or {})
-    for option, column in named.items():
-        if column is not None and column not in there:
-            raise modrack.UserError(
-                f"dataset.{option}={column}: {path} has no such column.", f"It has: {', '.join(there)}."
-            )
-    asked = [column for column in (text, image) if column is not None]
-    if asked:
-        rest = [label] if label else [column for column in there if not _is_input(rows.features[column])]
-        return rows.select_columns([*asked[:1], *rest])
-    if label is not None:
-        return rows.select_columns([column for column in there if column == label or _is_input(rows.features[column])])
-    return rows
+@contextlib.contextmanager
+def _quietly(*, offline: bool) -> Iterator[None]:
+    """Without the libraries' bars and warnings; offline, without a request. All is as before afterwards."""
+    import logging
 
+    import datasets
+    import huggingface_hub
+    from huggingface_hub import utils as client
 
-def _is_input(feature: Any) -> bool:
-    return type(feature).__name__ in ("Image", "Audio") or getattr(feature, "dtype", None) in ("string", "large_string")
+    config, constants = datasets.config, huggingface_hub.constants
+    was_offline = config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    bars, client_bars = not datasets.are_progress_bars_disabled(), not client.are_progress_bars_disabled()
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    if offline:
+        # What was downloaded before is still found.
+        config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    datasets.disable_progress_bars()
+    client.disable_progress_bars()
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = was_offline
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if bars:
+            datasets.enable_progress_bars()
+        if client_bars:
+            client.enable_progress_bars()

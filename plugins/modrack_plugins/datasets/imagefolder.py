@@ -2,71 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import modrack
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+from modrack_plugins.datasets.images import SUFFIXES, image_columns, read_images
+from modrack_plugins.datasets.places import split_folders
 
 
 def has_images(folder: Path) -> bool:
     """Whether there is an image anywhere below `folder`."""
-    return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+    return any(_is_image(path, folder) for path in folder.rglob("*"))
 
 
-def read_images(splits: dict[str, Path], size: int) -> Any:
-    """Every image below each split's folder, its class being the folder it is in, as size × size pixels.
+def read_folder(folder: Path, size: int) -> Any:
+    """Every image below each split's folder as size × size pixels; its class is the folder that it is in.
 
-    Images become arrays here, so that training reads memory and not files. Grey ones stay grey where all are.
-    Raises UserError with the file for one that cannot be read.
+    Raises UserError with the file for one that cannot be read, or whose class train lacks.
     """
-    import numpy as np
-    from datasets import Array3D, ClassLabel, Dataset, DatasetDict, Features
+    import pyarrow as pa
+    from datasets import ClassLabel, Dataset, DatasetDict, Features
 
-    files = {split: _files(folder) for split, folder in splits.items()}
-    names = sorted({path.parent.name for path in files["train"]})
+    splits = {split: below for split, below in split_folders(folder).items() if has_images(below)}
+    if splits and "train" not in splits:
+        there = ", ".join(below.name for below in splits.values())
+        raise modrack.UserError(f"dataset.path={folder}: there is no folder train.", f"There is: {there}.")
+    splits = splits or {"train": folder}
+    files = {split: _files(below) for split, below in splits.items()}
+    labels = {split: [_class(path, splits[split]) for path in paths] for split, paths in files.items()}
+    names = sorted(set(labels["train"]))
     if len(names) < 2:
         raise modrack.UserError(
-            f"{splits['train']}: there is one class only ({', '.join(names) or 'none'}).",
-            "A folder a class: FOLDER/CLASS/x.png.",
+            f"{splits['train']}: there is one class only ({', '.join(names)}).", "A folder a class: FOLDER/CLASS/x.png."
         )
-    images = {split: [_image(path, size) for path in paths] for split, paths in files.items()}
-    grey = all(image.ndim == 2 for each in images.values() for image in each)
-    shape = (1, size, size) if grey else (3, size, size)
-    made = {}
+    numbers = {name: number for number, name in enumerate(names)}
     for split, paths in files.items():
-        labels = []
-        for path in paths:
-            if path.parent.name not in names:
-                raise modrack.UserError(f"{path}: the class {path.parent.name!r} does not occur in {splits['train']}.")
-            labels.append(names.index(path.parent.name))
-        arrays = [
-            image[None] if grey else np.moveaxis(image if image.ndim == 3 else np.stack([image] * 3, 2), 2, 0)
-            for image in images[split]
-        ]
-        features = Features({"image": Array3D(shape, "uint8"), "label": ClassLabel(names=names)})
-        made[split] = Dataset.from_dict({"image": arrays, "label": labels}, features=features)
-    return DatasetDict(made)
+        for path, name in zip(paths, labels[split], strict=True):
+            if name not in numbers:
+                raise modrack.UserError(f"{path}: the class {name!r} does not occur in {splits['train']}.")
+    images = {split: read_images(paths, size, _called(paths)) for split, paths in files.items()}
+    feature, columns = image_columns(images, size)
+    features = Features({"image": feature, "label": ClassLabel(names=names)})
+    return DatasetDict(
+        {
+            split: Dataset(
+                pa.table(
+                    {"image": columns[split], "label": pa.array([numbers[name] for name in labels[split]], pa.int64())},
+                    schema=features.arrow_schema,
+                )
+            )
+            for split in splits
+        }
+    )
+
+
+def _called(paths: list[Path]) -> Callable[[int], str]:
+    return lambda place: str(paths[place])
 
 
 def _files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise modrack.UserError(f"{folder}: there is no image in it.")
-    return found
+    return sorted(path for path in folder.rglob("*") if _is_image(path, folder))
 
 
-def _image(path: Path, size: int) -> Any:
-    """uint8 (size, size) for a grey image, (size, size, 3) for any other."""
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
+def _is_image(path: Path, folder: Path) -> bool:
+    """Hidden files are left out: file managers and notebooks leave images of their own there."""
+    return path.suffix.lower() in SUFFIXES and not any(
+        part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts
+    )
 
-    try:
-        with Image.open(path) as image:
-            plain = image.convert("L" if image.mode in ("1", "L", "I", "I;16") else "RGB")
-            return np.asarray(plain.resize((size, size), Image.Resampling.BILINEAR))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise modrack.UserError(
-            f"{path}: the image cannot be read ({type(error).__name__}).", "Mend or remove it."
-        ) from None
+
+def _class(path: Path, folder: Path) -> str:
+    """The folder just below the split's; what is deeper is the person's own order within a class."""
+    parts = path.relative_to(folder).parts
+    if len(parts) < 2:
+        raise modrack.UserError(f"{path}: the image is in no class's folder.", "A folder a class: FOLDER/CLASS/x.png.")
+    return parts[0]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import modrack
 
-# Whole numbers with more distinct values than this are measured, not named.
-MOST_CLASSES = 1000
+# Whole numbers are classes where there are few of them: not more than FEW, or than MOST with ROWS rows each.
+FEW, MOST, ROWS = 20, 1000, 5
+
+Where = Mapping[str, Callable[[int], str]]
 
 
 def encode_labels(
-    columns: dict[str, list[Any]], where: dict[str, str], separator: str | None
-) -> tuple[Any, dict[str, Any]]:
-    """(feature, {split: values}) of the label columns of all splits; `where` says for each split what to call it.
+    columns: dict[str, list[Any]], where: Where, separator: str | None
+) -> tuple[Any, dict[str, list[Any]]]:
+    """(feature, {split: values}) of the label columns of all splits; `where` says for a place in a split file and row.
 
     Names come from train, sorted. Raises UserError for a missing label, for one that only another split has, and
     where there is one class only.
@@ -21,58 +25,101 @@ def encode_labels(
     from datasets import ClassLabel, Sequence, Value
 
     for split, values in columns.items():
-        for row, value in enumerate(values, 1):
-            if value is None or value == "":
-                raise modrack.UserError(
-                    f"{where[split]}, row {row}: there is no label.", "Fill it in, or drop the row."
-                )
-    train = columns["train"]
+        _refuse_missing(values, where[split])
     if separator is not None:
         columns = {split: [_parts(value, separator) for value in values] for split, values in columns.items()}
-        train = columns["train"]
-    if isinstance(train[0], (list, tuple)):
+    train = columns["train"]
+    if isinstance(train[0], list):
+        for split, values in columns.items():
+            _refuse_lists_without(values, where[split])
         names = _names([label for row in train for label in row], where["train"])
-        numbers = {name: number for number, name in enumerate(names)}
-        encoded = {
-            split: [
-                [_number(numbers, label, row, where[split]) for label in labels] for row, labels in enumerate(values, 1)
-            ]
-            for split, values in columns.items()
-        }
-        return Sequence(ClassLabel(names=names)), encoded
-    if any(isinstance(value, float) and not value.is_integer() for value in train):
-        return Value("float32"), columns
-    if all(isinstance(value, (int, float)) for value in train) and len(set(train)) > MOST_CLASSES:
-        return Value("float32"), columns
+        return Sequence(ClassLabel(names=names)), _numbered(columns, names, where)
+    if any(isinstance(value, list) for values in columns.values() for value in values[:1]):
+        raise modrack.UserError("The labels of one split are lists, and those of train are not.")
+    if _are_measured(train):
+        return Value("float32"), {split: _floats(values, where[split]) for split, values in columns.items()}
     names = _names(train, where["train"])
-    numbers = {name: number for number, name in enumerate(names)}
+    single = {split: [[value] for value in values] for split, values in columns.items()}
     return ClassLabel(names=names), {
-        split: [_number(numbers, value, row, where[split]) for row, value in enumerate(values, 1)]
-        for split, values in columns.items()
+        split: [each[0] for each in values] for split, values in _numbered(single, names, where).items()
     }
 
 
-def _names(values: list[Any], where: str) -> list[str]:
+def _refuse_missing(values: list[Any], where: Callable[[int], str]) -> None:
+    for place, value in enumerate(values):
+        if (
+            value is None
+            or (isinstance(value, str) and not value.strip())
+            or (isinstance(value, float) and not math.isfinite(value))
+        ):
+            raise modrack.UserError(f"{where(place)}: there is no label.", "Fill it in, or drop the row.")
+
+
+def _refuse_lists_without(values: list[Any], where: Callable[[int], str]) -> None:
+    """A row may have no label of several, but none that is empty."""
+    for place, labels in enumerate(values):
+        if not isinstance(labels, list):
+            raise modrack.UserError(f"{where(place)}: the label {labels!r} is no list, and those of train are.")
+        if any(label is None or label == "" for label in labels):
+            raise modrack.UserError(f"{where(place)}: one of its labels is empty.", "Fill it in, or drop it.")
+
+
+def _are_measured(values: list[Any]) -> bool:
+    """Whether these are numbers to predict and not names of classes."""
+    if not all(isinstance(value, (int, float)) for value in values):
+        return False
+    if any(isinstance(value, float) and not value.is_integer() for value in values):
+        return True
+    distinct = len(set(values))
+    return distinct > FEW and (distinct > MOST or distinct * ROWS > len(values))
+
+
+def _floats(values: list[Any], where: Callable[[int], str]) -> list[float]:
+    for place, value in enumerate(values):
+        if not isinstance(value, (int, float)):
+            raise modrack.UserError(f"{where(place)}: the label {value!r} is no number, and those of train are.")
+    return [float(value) for value in values]
+
+
+def _names(values: list[Any], where: Callable[[int], str]) -> list[str]:
     distinct = set(values)
-    ordered = sorted(distinct) if all(isinstance(value, (int, float, bool)) for value in distinct) else None
-    names = [_spelled(value) for value in ordered] if ordered is not None else sorted(map(_spelled, distinct))
+    ordered = sorted(distinct) if all(isinstance(value, (int, float)) for value in distinct) else None
+    names = [_spelled(value) for value in ordered] if ordered is not None else sorted(set(map(_spelled, distinct)))
     if len(names) < 2:
-        raise modrack.UserError(f"{where}: there is one class only ({names[0]}).", "It takes two to tell apart.")
+        file = where(0).rpartition(", row ")[0]
+        raise modrack.UserError(
+            f"{file}: there is one class only ({names[0] if names else 'none'}).", "It takes two to tell apart."
+        )
     return names
 
 
-def _number(numbers: dict[str, int], value: Any, row: int, where: str) -> int:
-    name = _spelled(value)
-    if name not in numbers:
-        known = ", ".join(list(numbers)[:8])
-        raise modrack.UserError(
-            f"{where}, row {row}: the label {name!r} does not occur in train.", f"Train has: {known}."
-        )
-    return numbers[name]
+def _numbered(columns: dict[str, list[Any]], names: list[str], where: Where) -> dict[str, list[Any]]:
+    """Lists of labels as lists of their numbers; a mistake for each label that train lacks, at its first row."""
+    numbers = {name: number for number, name in enumerate(names)}
+    unknown: dict[str, str] = {}
+    made: dict[str, list[Any]] = {}
+    for split, values in columns.items():
+        made[split] = []
+        for place, labels in enumerate(values):
+            spelled = [_spelled(label) for label in labels]
+            if any(name not in numbers for name in spelled):
+                for name in spelled:
+                    if name not in numbers:
+                        unknown.setdefault(name, where[split](place))
+                continue
+            made[split].append([numbers[name] for name in spelled])
+    if unknown:
+        told = [f"{file}: the label {name!r} does not occur in train." for name, file in list(unknown.items())[:3]]
+        more = [f"{len(unknown) - 3} more labels do not either."] if len(unknown) > 3 else []
+        known = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+        raise modrack.UserError("\n".join(told + more), f"Train has: {known}.")
+    return made
 
 
 def _spelled(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _parts(value: Any, separator: str) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,105 +11,116 @@ import modrack
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".parquet": "parquet"}
 
 
-def read_table(path: Path, delimiter: str | None) -> Any:
+@dataclass(frozen=True)
+class Table:
+    """The rows of a split as an Arrow table, and how many of them each of its files has."""
+
+    rows: Any
+    files: tuple[tuple[Path, int], ...]
+
+    @property
+    def name(self) -> str:
+        """What to call it: the file, or the first of them."""
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"{self.files[0][0]}{more}"
+
+    def file(self, place: int) -> Path:
+        """The file that has the row at `place`, counted from 0."""
+        return self._at(place)[0]
+
+    def where(self, place: int) -> str:
+        """File and row of the row at `place`, counted from 0; said counted from 1, without a header."""
+        path, within = self._at(place)
+        return f"{path}, row {within + 1}"
+
+    def _at(self, place: int) -> tuple[Path, int]:
+        for path, count in self.files:
+            if place < count:
+                return path, place
+            place -= count
+        raise IndexError(place)
+
+
+def read_tables(paths: list[Path], delimiter: str | None, texts: tuple[str, ...] = ()) -> Table:
+    """The rows of one split's files, end to end; `texts` are columns whose values stay as they are spelled.
+
+    Raises UserError for one that is empty, no such format, broken in some row, or has other columns than the first.
+    """
+    import pyarrow as pa
+
+    tables = [read_table(path, delimiter, texts) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        if set(table.column_names) != set(tables[0].column_names):
+            raise modrack.UserError(
+                f"{path} has other columns than {paths[0].name}: {', '.join(table.column_names)}.",
+                f"Those of {paths[0].name}: {', '.join(tables[0].column_names)}.",
+            )
+    files = tuple((path, table.num_rows) for path, table in zip(paths, tables, strict=True))
+    if len(tables) == 1:
+        return Table(tables[0], files)
+    try:
+        return Table(pa.concat_tables(tables, promote_options="permissive"), files)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise modrack.UserError(f"{paths[0]} and {len(paths) - 1} more do not fit together ({first(error)}).") from None
+
+
+def read_table(path: Path, delimiter: str | None, texts: tuple[str, ...] = ()) -> Any:
     """The rows of a file. Raises UserError for one that is empty, no such format, or broken in some row."""
-    if path.stat().st_size == 0:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise modrack.UserError(f"{path}: it cannot be read ({error.strerror}).") from None
+    if size == 0:
         raise modrack.UserError(f"{path}: the file is empty.")
     kind = FORMATS[path.suffix.lower()]
     if kind == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
-
-        try:
-            table = parquet.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise modrack.UserError(f"{path}: this is no parquet file ({_first(error)}).") from None
+        table = _parquet(path)
     else:
-        text = _decoded(path)
-        table = (
-            _csv(path, text, delimiter or ("\t" if kind == "tsv" else None)) if kind != "json" else _json(path, text)
-        )
+        raw = _utf8(path)
+        if kind == "json":
+            from modrack_plugins.datasets.jsonrows import read_json
+
+            table = read_json(path, raw)
+        else:
+            from modrack_plugins.datasets.csvrows import read_csv
+
+            table = read_csv(path, raw, delimiter or ("\t" if kind == "tsv" else None), texts)
+    twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise modrack.UserError(f"{path}: two columns are called {twice!r}.", "Rename one.")
     if table.num_rows == 0:
         raise modrack.UserError(f"{path}: there are no rows.")
     return table
 
 
-def _decoded(path: Path) -> str:
-    raw = path.read_bytes()
+def first(error: Exception) -> str:
+    """The first line of what a library says, short."""
+    return (str(error).splitlines() or [""])[0].rstrip(".")[:200]
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
     try:
-        return raw.decode("utf-8-sig")
+        # Through an open file: a folder called train=1 or the like is no partition here.
+        with path.open("rb") as file:
+            return parquet.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise modrack.UserError(f"{path}: this is no parquet file ({first(error)}).") from None
+
+
+def _utf8(path: Path) -> bytes:
+    """The bytes of a file of text, without the mark that some programs put before them."""
+    try:
+        raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        raw.decode("utf-8")
+    except OSError as error:
+        raise modrack.UserError(f"{path}: it cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise modrack.UserError(
-            f"{path}, line {line}: this is not UTF-8 (byte {raw[error.start]:#04x}).",
+            f"{path}, line {line}: this is not UTF-8 (byte {error.object[error.start]:#04x}).",
             "Convert it: iconv -f latin1 -t utf-8 OLD > NEW",
         ) from None
-
-
-def _csv(path: Path, text: str, delimiter: str | None) -> Any:
-    """Through pyarrow, which guesses types; where that fails, row by row to say which row it was."""
-    import io
-
-    import pyarrow as pa
-    import pyarrow.csv as arrow
-
-    used = delimiter or _delimiter(text)
-    try:
-        return arrow.read_csv(
-            io.BytesIO(text.encode("utf-8")),
-            parse_options=arrow.ParseOptions(delimiter=used, newlines_in_values=True),
-            convert_options=arrow.ConvertOptions(strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid as error:
-        width = 0
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=used)
-        try:
-            for number, row in enumerate(reader, 1):
-                width = width or len(row)
-                if row and len(row) != width:
-                    raise modrack.UserError(
-                        f"{path}, row {number} (line {reader.line_num}): {len(row)} fields, where the first row has "
-                        f"{width}.",
-                        "Quote fields that hold the delimiter, or say dataset.delimiter=…",
-                    ) from None
-        except csv.Error as broken:
-            raise modrack.UserError(f"{path}, line {reader.line_num}: {broken}.") from None
-        raise modrack.UserError(f"{path}: it cannot be read as csv ({_first(error)}).") from None
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter that the first line has most of; a comma where it has none."""
-    head = text.partition("\n")[0]
-    return max((",", ";", "\t", "|"), key=lambda mark: (head.count(mark), mark == ","))
-
-
-def _json(path: Path, text: str) -> Any:
-    import pyarrow as pa
-
-    rows: list[dict[str, Any]] = []
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except ValueError as error:
-            raise modrack.UserError(f"{path}: this is no JSON ({error}).") from None
-    else:
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except ValueError as error:
-                    raise modrack.UserError(f"{path}, line {number}: this is no JSON ({error}).") from None
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict):
-            raise modrack.UserError(f"{path}, row {number}: each row is an object, this is {type(row).__name__}.")
-    if not rows:
-        raise modrack.UserError(f"{path}: there are no rows.")
-    names = dict.fromkeys(name for row in rows for name in row)
-    try:
-        return pa.table({name: [row.get(name) for row in rows] for name in names})
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise modrack.UserError(f"{path}: a column holds values of several types ({_first(error)}).") from None
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0].rstrip(".")
+    return raw

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,7 +40,7 @@ class Database:
         self.path = Path(self.url.database or "").absolute() if self.sqlite else None
         self.busy = busy
         self._engine: Engine | None = None
-        self._ready = False
+        self._known: tuple[int, int] | None = None  # device and inode of the file that was found good
         _open.add(self)
 
     @property
@@ -59,10 +59,16 @@ class Database:
                 yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its start; the database is made if there is none."""
+    def write(self, create: bool = False) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start. Raises UserError where there is no database.
+
+        `create` makes one instead. A run that goes on does not want that: its rows are not in a new one.
+        """
         with self._explained():
-            self._prepare(create=True)
+            if not self._prepare(create):
+                raise DatabaseTrouble(
+                    f"{self.place} is gone.", "Put it back; what runs recorded meanwhile lies beside them."
+                )
             with self.engine.connect() as plain:
                 connection = plain.execution_options(modrack_write=True)
                 with connection.begin():
@@ -92,8 +98,11 @@ class Database:
 
     def _prepare(self, create: bool) -> bool:
         """See that there is a database of the right version; False if there is none and none is to be made."""
-        if self._ready and (self.path is None or self.path.exists()):
+        here = self._identity()
+        if here is not None and here == self._known:
             return True
+        if self._known is not None:
+            self.close()  # another file lies there now: a backup was put back
         if self.path is not None and not check_file(self.path):
             if not create:
                 return False
@@ -107,8 +116,17 @@ class Database:
             self._create()
         elif version != schema.SCHEMA_VERSION:
             self._migrate(version)
-        self._ready = True
+        self._known = self._identity()
         return True
+
+    def _identity(self) -> tuple[int, int] | None:
+        if self.path is None:
+            return 0, 0
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _version(self) -> str | None:
         """The schema in the file, or None where there is none."""
@@ -124,11 +142,11 @@ class Database:
             return str(row[0]) if row else None
 
     def _create(self) -> None:
+        if self.path is not None and wal_is_safe():
+            with closing(sqlite3.connect(self.path, timeout=self.busy)) as raw:
+                raw.execute("PRAGMA journal_mode = WAL")  # kept in the file; not possible inside a transaction
         with self.engine.connect() as plain:
             connection = plain.execution_options(modrack_write=True)
-            if self.sqlite and sqlite3.sqlite_version_info >= _WAL_FIXED[-1] and _wal_is_safe():
-                plain.exec_driver_sql("PRAGMA journal_mode = WAL")
-                plain.commit()
             with connection.begin():
                 if not self.sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.APPLICATION_ID})
@@ -194,7 +212,7 @@ def explain(error: Exception, place: str) -> DatabaseTrouble:
 
 
 _URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."
-_DAMAGED = "Look with `modrack db check`; then put a backup in its place."
+_DAMAGED = "Put a backup in its place; `sqlite3 FILE .recover` saves what it can of this one."
 _MEANINGS = (
     ("is locked", "is locked: another program has been writing it for too long", "Try again, or end that program."),
     ("malformed", "is damaged", _DAMAGED),
@@ -203,7 +221,7 @@ _MEANINGS = (
     (
         "disk i/o error",
         "cannot be read or written: the disk reports an error",
-        "Look at the disk, then `modrack db check`.",
+        "Look at the disk; the log of the system says more.",
     ),
     ("readonly", "cannot be written: it is read-only", "Ask its owner, or choose another home."),
     ("unable to open", "cannot be opened", "Look who owns the file and its folder."),
@@ -211,9 +229,9 @@ _MEANINGS = (
 )
 
 
-def _wal_is_safe() -> bool:
-    here = sqlite3.sqlite_version_info
-    return any(here[:2] == fixed[:2] and here >= fixed for fixed in _WAL_FIXED) or here >= _WAL_FIXED[0]
+def wal_is_safe(here: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite library has the fix; without it the rollback journal is used."""
+    return here >= _WAL_FIXED[0] or any(here[:2] == fixed[:2] and here >= fixed for fixed in _WAL_FIXED)
 
 
 def _set_pragmas(connection: Any, _: Any) -> None:

@@ -31,7 +31,7 @@ def check_file(path: Path) -> bool:
     if not head.startswith(_MAGIC) or len(head) < 100:
         raise UserError(
             f"{path} is not a SQLite database: it is damaged, or another program's.",
-            "Move it away, or put a backup in its place (`modrack db backup` makes them).",
+            "Move it away, or put a backup in its place.",
         )
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID and not _is_new(head):
         raise UserError(

@@ -7,40 +7,55 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
-
 from modrack_registry.errors import UserError
-from modrack_registry.store import schema
 from modrack_registry.store.database import Database
+from modrack_registry.store.entries import FACTS, Place
 from modrack_registry.store.status import ENDED
 from modrack_registry.store.values import storable, to_json
-from modrack_registry.store.writer import Writer, release
+from modrack_registry.store.writer import Writer
+
+_SETTABLE = (*FACTS, "params", "better")
 
 
 class Recorder:
-    """The record of a run that is going on: `id`, `folder`, and what can be said of it."""
+    """The record of a run that is going on: `id`, `folder`, and what can be said of it.
+
+    Saying something never fails because of the database: what it does not take is kept beside the run. In a process
+    forked from this one, and after `finish`, it raises RuntimeError.
+    """
 
     def __init__(self, database: Database, run: int, attempt: int, folder: Path, started: float) -> None:
         self.id, self.attempt, self.folder = run, attempt, folder
-        self._database = database
-        self._writer = Writer(database, run, attempt, folder, started)
+        self._writer = Writer(database, Place(run, attempt, started), folder)
+        self._events = 0
 
     def log(self, step: int, values: Mapping[str, float], time_: float | None = None) -> None:
-        """Keep `values` {metric: number} at `step`; microseconds, and never waits for the disk."""
-        self._writer.log(step, dict(values), time.time() if time_ is None else time_)
+        """Keep `values` {metric: number} at `step` (0 or more); microseconds, and never waits for the disk.
+
+        A value already there for that step is replaced. What is not a float is made one: give no tensors, which
+        would wait for their device. Raises TypeError or ValueError for what is no number.
+        """
+        kept = {name: value if type(value) is float else float(value) for name, value in values.items()}
+        if not 0 <= step < 2**62:
+            raise ValueError(f"step {step} is not from 0 to 2**62")
+        self._writer.put(("points", int(step), time.time() if time_ is None else time_, kept))
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Keep that something happened: `kind` in a word, `data` JSON-able."""
-        self._writer.event(kind, to_json(dict(data)), time.time())
+        self._events += 1
+        self._writer.put(("event", self._events, time.time(), storable(kind), to_json(dict(data))))
 
     def set(self, **facts: Any) -> None:
-        """Later facts of the run: plan, data, hardware, environment, extra."""
-        values = {name: to_json(value) for name, value in facts.items()}
-        with self._database.write() as connection:
-            connection.execute(update(schema.detail).where(schema.detail.c.run == self.id).values(values))
+        """Later facts of the run: plan, data, hardware, environment, extra, params {path: value}, and
+        better {metric: "higher" or "lower"}.
+        """
+        unknown = [name for name in facts if name not in _SETTABLE]
+        if unknown:
+            raise TypeError(f"set() takes {', '.join(_SETTABLE)}, not {', '.join(unknown)}")
+        self._writer.put(("set", facts))
 
     def flush(self) -> None:
-        """Return when all that was logged is written."""
+        """Return when all that was said is written, or kept beside the run."""
         self._writer.flush()
 
     def finish(
@@ -51,30 +66,17 @@ class Recorder:
         seconds: float | None = None,
         samples_per_second: float | None = None,
     ) -> None:
-        """End the record as finished, failed or interrupted. Raises UserError where the database cannot be written."""
+        """End the record as finished, failed or interrupted; `seconds` are of this attempt."""
         if status not in ENDED:
             raise ValueError(f"a run ends as {', '.join(ENDED)}, not {status!r}")
-        self._writer.close()
-        now = time.time()
-        reason = None if reason is None else storable(reason)
-        with self._database.write() as connection:
-            before = connection.execute(select(schema.run.c.seconds).where(schema.run.c.id == self.id)).scalar()
-            connection.execute(
-                update(schema.run)
-                .where(schema.run.c.id == self.id)
-                .values(
-                    status=status,
-                    ended=now,
-                    reason=reason,
-                    seconds=(before or 0.0) + (seconds or 0.0),
-                    samples_per_second=samples_per_second,
-                )
-            )
-            mine = (schema.attempt.c.run == self.id, schema.attempt.c.number == self.attempt)
-            connection.execute(
-                update(schema.attempt).where(*mine).values(status=status, ended=now, seconds=seconds, reason=reason)
-            )
-            release(connection, self.id)
+        end = {
+            "status": status,
+            "ended": time.time(),
+            "reason": None if reason is None else storable(reason),
+            "seconds": seconds,
+            "samples_per_second": samples_per_second,
+        }
+        self._writer.close(last=("end", end))
 
 
 def run_folder(home: Path, relative: str) -> Path:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from modrack_registry.errors import UserError
-from modrack_registry.store import schema
+from modrack_registry.store import names, schema, spill
 from modrack_registry.store.database import Database
+from modrack_registry.store.entries import Place, write_params
 from modrack_registry.store.files import make_private
 from modrack_registry.store.process import this_process
 from modrack_registry.store.query import RunQuery, read_runs
 from modrack_registry.store.recorder import Recorder
 from modrack_registry.store.run import Run
 from modrack_registry.store.start import RunStart
-from modrack_registry.store.status import LEASE_SECONDS
-from modrack_registry.store.values import pack, storable, to_blob, to_json
-from modrack_registry.store.writer import inserter, name_id
+from modrack_registry.store.status import ALIVE, LEASE_SECONDS, true_status
+from modrack_registry.store.values import storable, to_blob, to_json
+from modrack_registry.store.writer import replay
 
 HOME = "modrack-runs"
 
@@ -38,26 +40,52 @@ class Store:
         """A new run, with its number and folder. Raises UserError where the home cannot be written."""
         make_private(self.home)
         now = time.time()
-        with self.database.write() as connection:
+        with self.database.write(create=True) as connection:
             run = self._insert(connection, start, now)
             folder = self.home / str(run)
-            connection.execute(update(schema.run).where(schema.run.c.id == run).values(folder=folder.name))
             _hold(connection, run, 1, now, start.command)
             # Inside the transaction: a run without a folder is never seen.
             make_private(folder)
         return Recorder(self.database, run, 1, folder.resolve(), now)
 
     def attach(self, run: int) -> Recorder:
-        """Go on with a run: the same number and folder, one attempt more. Raises UserError for an unknown one."""
+        """Go on with a run: the same number and folder, one attempt more.
+
+        Raises UserError for an unknown run, and for one that a living process carries.
+        """
         past = self.get(run)
-        # Read before the transaction: one thread has one connection.
-        command, now = past.command, time.time()
+        now = time.time()
+        table = schema.run
         with self.database.write() as connection:
-            values = {"status": "running", "attempt": past.attempt + 1, "ended": None, "reason": None}
-            connection.execute(update(schema.run).where(schema.run.c.id == run).values(values))
-            _hold(connection, run, past.attempt + 1, now, command)
-        past.folder.mkdir(exist_ok=True)
-        return Recorder(self.database, run, past.attempt + 1, past.folder, past.started.timestamp())
+            # Asked again inside the lock: two may have seen the same lost run.
+            row = connection.execute(select(table.c.status, table.c.attempt).where(table.c.id == run)).one()
+            lease = connection.execute(select(schema.lease).where(schema.lease.c.run == run)).first()
+            if lease is not None and true_status(row.status, lease) != "lost":
+                raise UserError(
+                    f"Run {run} is {row.status}, in process {lease.pid} on {lease.host}.", "Wait, or end it."
+                )
+            if row.status in ALIVE:
+                _close_lost(connection, run, row.attempt, lease)
+            attempt = row.attempt + 1
+            values = {"status": "running", "attempt": attempt, "ended": None, "reason": None}
+            connection.execute(update(table).where(table.c.id == run).values(values))
+            _hold(connection, run, attempt, now, sys.argv)
+        make_private(past.folder)
+        return Recorder(self.database, run, attempt, past.folder, past.started.timestamp())
+
+    def recover(self) -> dict[int, int]:
+        """Bring in what runs kept beside them while the database failed: {run: entries}. Living runs do it alone.
+
+        Raises UserError where the database still fails; nothing is lost then.
+        """
+        done: dict[int, int] = {}
+        for folder in sorted(self.home.glob("*/")):
+            if folder.name.isdigit() and spill.waits(folder):
+                run = self.get(int(folder.name))
+                if run.status not in ALIVE or spill.ended(folder, run.attempt):
+                    place = Place(run.id, run.attempt, run.started.timestamp())
+                    done[run.id] = replay(self.database, place, folder)
+        return done
 
     def get(self, run: int) -> Run:
         """The run with that number. Raises UserError where there is none."""
@@ -93,7 +121,7 @@ class Store:
                 host=platform.node(),
             )
         )
-        run = int(made.inserted_primary_key[0])  # type: ignore[index]
+        run = self._settle(connection, int(made.inserted_primary_key[0]))  # type: ignore[index]
         connection.execute(
             insert(schema.detail).values(
                 run=run,
@@ -107,17 +135,23 @@ class Store:
                 diff=_blob(connection, git["diff"]) if git.get("diff") else None,
             )
         )
-        rows = []
-        for path, value in start.params.items():
-            kind, number, text = pack(value)
-            rows.append({"run": run, "name": name_id(connection, path), "type": kind, "number": number, "text": text})
-        if rows:
-            connection.execute(insert(schema.param), rows)
+        write_params(connection, run, start.params)
         for position, component in enumerate(start.components):
             used = {"run": run, "position": position, "component": _component(connection, component)}
             connection.execute(insert(schema.used).values(used))
         for tag in dict.fromkeys(start.tags):
             connection.execute(insert(schema.tag).values(run=run, text=storable(tag)))
+        return run
+
+    def _settle(self, connection: Connection, number: int) -> int:
+        """Give the new run `number` its folder; another number where that is taken, as after a database was lost."""
+        table, run = schema.run, number
+        if self.home.joinpath(str(number)).exists():
+            run = 1 + max(int(each.name) for each in self.home.iterdir() if each.name.isascii() and each.name.isdigit())
+            if not self.database.sqlite:
+                sequence = func.pg_get_serial_sequence(table.name, "id")
+                connection.execute(select(func.setval(sequence, run)))
+        connection.execute(update(table).where(table.c.id == number).values(id=run, folder=str(run)))
         return run
 
 
@@ -136,8 +170,15 @@ def _hold(connection: Connection, run: int, attempt: int, now: float, command: l
         )
     )
     lease = asdict(me) | {"until": now + LEASE_SECONDS}
-    made = inserter(connection)(schema.lease).values(run=run, **lease)
+    made = names.insert(connection, schema.lease).values(run=run, **lease)
     connection.execute(made.on_conflict_do_update(index_elements=["run"], set_=lease))
+
+
+def _close_lost(connection: Connection, run: int, attempt: int, lease: Any | None) -> None:
+    """Note the end of an attempt that could not note it itself: about when it last renewed its lease."""
+    table = schema.attempt
+    ended = {"status": "lost", "ended": None if lease is None else lease.until - LEASE_SECONDS}
+    connection.execute(update(table).where(table.c.run == run, table.c.number == attempt).values(ended))
 
 
 def _component(connection: Connection, facts: dict[str, Any]) -> int:
@@ -148,14 +189,14 @@ def _component(connection: Connection, facts: dict[str, Any]) -> int:
     query = select(table.c.id).where(*(table.c[name] == value for name, value in row.items()))
     found = connection.execute(query).scalar()
     if found is None:
-        connection.execute(inserter(connection)(table).values(**row).on_conflict_do_nothing())
+        connection.execute(names.insert(connection, table).values(**row).on_conflict_do_nothing())
         found = connection.execute(query).scalar_one()
     return int(found)
 
 
 def _blob(connection: Connection, text: str) -> str:
     row = to_blob(text)
-    connection.execute(inserter(connection)(schema.blob).values(**row).on_conflict_do_nothing())
+    connection.execute(names.insert(connection, schema.blob).values(**row).on_conflict_do_nothing())
     return str(row["sha256"])
 
 

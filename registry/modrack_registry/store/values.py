@@ -19,7 +19,7 @@ def pack(value: Any) -> tuple[str, float | None, str | None]:
     if isinstance(value, bool):
         return "bool", float(value), "true" if value else "false"
     if isinstance(value, int):
-        number = float(value) if abs(value) < 2**1000 else math.copysign(math.inf, value)
+        number = float(value) if abs(value) < 2**1000 else math.inf if value > 0 else -math.inf
         return "int", number, None if abs(value) <= _EXACT else str(value)
     if isinstance(value, float):
         return "float", None if math.isnan(value) else value, None

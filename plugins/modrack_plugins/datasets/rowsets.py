@@ -1,0 +1,138 @@
+"""Tables as the splits of a dataset: their input column and their labels, of one type over all splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import modrack
+from modrack_plugins.datasets.columns import TEXTS, choose, is_number
+from modrack_plugins.datasets.images import image_columns, read_images
+from modrack_plugins.datasets.labels import encode_labels
+from modrack_plugins.datasets.tables import Table, read_tables
+
+
+def make_splits(
+    paths: dict[str, list[Path]],
+    text: str | None,
+    label: str | None,
+    image: str | None,
+    delimiter: str | None,
+    separator: str | None,
+    size: int,
+) -> Any:
+    """A DatasetDict of the input column (text, image or tabular) and the column label. Raises UserError."""
+    import pyarrow as pa
+    from datasets import Dataset, DatasetDict, Features
+
+    # A text of digits stays as it is spelled.
+    texts = (*TEXTS, text) if text is not None else tuple(name for name in TEXTS if name != label)
+    tables = {split: read_tables(files, delimiter, texts) for split, files in paths.items()}
+    train = tables["train"]
+    chosen = choose(train.rows, train.name, text, label, image)
+    for table in tables.values():
+        lacking = [name for name in (*chosen.inputs, chosen.label) if name not in table.rows.column_names]
+        if lacking:
+            raise modrack.UserError(
+                f"{table.name} has no column {lacking[0]!r}, which {train.files[0][0].name} has.",
+                f"Its columns: {', '.join(table.rows.column_names)}.",
+            )
+    where = {split: table.where for split, table in tables.items()}
+    feature, labels = encode_labels(
+        {split: _labels(table, chosen.label) for split, table in tables.items()}, where, separator
+    )
+    if chosen.gives == "image":
+        read = {
+            split: read_images(_images(table, chosen.inputs[0]), size, table.where) for split, table in tables.items()
+        }
+        form, inputs = image_columns(read, size)
+    elif chosen.gives == "tabular":
+        form, inputs = _numbers(tables, chosen.inputs)
+    else:
+        form, inputs = _texts(tables, chosen.inputs[0])
+    features = Features({chosen.gives: form, "label": feature})
+    schema = features.arrow_schema
+    return DatasetDict(
+        {
+            split: Dataset(
+                pa.table(
+                    {chosen.gives: inputs[split], "label": pa.array(labels[split], schema.field("label").type)},
+                    schema=schema,
+                )
+            )
+            for split in tables
+        }
+    )
+
+
+def _labels(table: Table, name: str) -> list[Any]:
+    """The values of a column; names of classes where the file brings them along, as those of the Hub do."""
+    from datasets import ClassLabel, Features
+
+    values: list[Any] = table.rows.column(name).to_pylist()
+    if b"huggingface" in (table.rows.schema.metadata or {}):
+        feature = Features.from_arrow_schema(table.rows.schema).get(name)
+        inner = getattr(feature, "feature", None)
+        # -1 is the Hub's way of keeping a label secret.
+        if isinstance(feature, ClassLabel):
+            return [feature.names[each] if each is not None and each >= 0 else None for each in values]
+        if isinstance(inner, ClassLabel):
+            return [[inner.names[each] for each in row] if row is not None else None for row in values]
+    return values
+
+
+def _texts(tables: dict[str, Table], name: str) -> tuple[Any, dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.compute as compute
+    from datasets import Value
+
+    columns = {}
+    for split, table in tables.items():
+        column = table.rows.column(name)
+        try:
+            # Beyond 2 GiB a column is in pieces, which short strings can hold too.
+            columns[split] = compute.fill_null(column.cast(pa.string()), "")
+        except pa.ArrowException:
+            raise modrack.UserError(f"{table.name}: the column {name!r} holds {column.type}, not texts.") from None
+    return Value("string"), columns
+
+
+def _numbers(tables: dict[str, Table], names: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """The columns side by side as one list of numbers a row."""
+    import numpy as np
+    import pyarrow as pa
+    from datasets import Sequence, Value
+
+    columns = {}
+    for split, table in tables.items():
+        whole = np.empty((table.rows.num_rows, len(names)), np.float32)
+        for place, name in enumerate(names):
+            column = table.rows.column(name)
+            if not is_number(column.type):
+                raise modrack.UserError(f"{table.name}: the column {name!r} holds {column.type}, and numbers in train.")
+            values = np.asarray(column.cast(pa.float64()).to_numpy(), np.float32)
+            if not np.isfinite(values).all():
+                row = int(np.flatnonzero(~np.isfinite(values))[0])
+                raise modrack.UserError(
+                    f"{table.where(row)}: there is no number in the column {name!r}.", "Fill it in, or drop the row."
+                )
+            whole[:, place] = values
+        columns[split] = pa.FixedSizeListArray.from_arrays(pa.array(whole.reshape(-1)), len(names))
+    return Sequence(Value("float32"), length=len(names)), columns
+
+
+def _images(table: Table, name: str) -> list[Path | bytes]:
+    """The bytes of each image, or its file: named from the folder that the table is in."""
+    sources: list[Path | bytes] = []
+    for place, value in enumerate(table.rows.column(name).to_pylist()):
+        found = (value.get("bytes") or value.get("path")) if isinstance(value, dict) else value
+        if not isinstance(found, (str, bytes)) or not found:
+            raise modrack.UserError(f"{table.where(place)}: there is no image in {name!r}.", "Drop the row.")
+        if isinstance(found, str):
+            file = table.file(place).parent / Path(found).expanduser()
+            if not file.is_file():
+                raise modrack.UserError(f"{table.where(place)}: there is no file {file}.")
+            sources.append(file)
+        else:
+            sources.append(found)
+    return sources
