@@ -24,8 +24,8 @@ def train(folder: Path, processes: int) -> tuple[dict[str, Any], list[dict[str, 
     words = ["-m", "modrack", "train", "--optimizer", "sgd", "--metric", "accuracy", "--metric", "f1", *WORDS, "--json"]
     start = [sys.executable]
     if processes > 1:
-        start += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
-    # Every process its own order of sets: nothing may hang on it.
+        start += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    # One thread each: two processes on two cores would otherwise get in each other's way.
     environment = os.environ | {"MODRACK_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*start, *words], cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
