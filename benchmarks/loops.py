@@ -81,12 +81,8 @@ def ours(words: dict[str, Any]) -> Result:
     """`modrack.train` with its defaults; the time is the one the run records for its loop."""
     with tempfile.TemporaryDirectory() as home:
         run = modrack.train(home=home, **words)
-        rows = len_of(run)
-        return rows / run.samples_per_second, rows, run.metrics["test.accuracy"]
-
-
-def len_of(run: Any) -> int:
-    return int(run.config["epochs"] * run.data_sizes["train"]) if hasattr(run, "data_sizes") else 10_000
+        rows = int(run.params["epochs"]) * int(run.data["sizes"]["train"])
+        return rows / (run.samples_per_second or 1), rows, run.metrics["test.accuracy"]
 
 
 def hf_trainer(model: Any, train: Any, test: Any, collator: Any, epochs: int, batch_size: int, **more: Any) -> Result:

@@ -165,4 +165,7 @@ def _prune(root: Path, keep: int) -> None:
     steps = sorted(path for path in root.glob("step-*") if path.is_dir())
     for path in steps[: max(0, len(steps) - keep)]:
         if path.resolve() not in leading:
-            shutil.rmtree(path, ignore_errors=True)
+            # Renamed first: a process that is killed while it deletes must not leave half a checkpoint under its name.
+            path.rename(root / f".gone.{path.name}")
+    for gone in root.glob(".gone.*"):
+        shutil.rmtree(gone, ignore_errors=True)
