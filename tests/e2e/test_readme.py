@@ -68,6 +68,10 @@ def test_the_readmes_commands(fresh: tuple[Path, Path], tmp_path: Path) -> None:
         if words[:3] == ["modrack", "runs", "show"]:
             words[3] = "1"
         done = subprocess.run(words, cwd=clone, env=environment(binaries), capture_output=True, text=True, timeout=300)
+        if words[1] == "resume":
+            # The run it names has ended here, which is said.
+            assert (done.returncode, "is finished" in done.stderr) == (2, True)
+            continue
         assert done.returncode == 0, (line, done.stderr)
         assert done.stdout.strip(), line
         ran.append(words[1])

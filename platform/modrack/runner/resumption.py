@@ -33,7 +33,9 @@ def resume(
     store = open_store(home)
     past = store.get(run_id)
     if past.status in ("finished", "running"):
-        raise UserError(f"Run {run_id} is {past.status}.", "`modrack rerun` starts it again, as a new run.")
+        raise UserError(
+            f"Run {run_id} is {past.status}.", f"A new run of the same: modrack train {past.folder / 'experiment.toml'}"
+        )
     registry = load_registry(sorted((past.folder / "plugins").glob("*.py")))
     experiment = resolve(registry, file=past.config, environment={})
     place = checkpoint or _newest_whole(past.folder, report)
@@ -74,5 +76,5 @@ def _newest_whole(folder: Path, report: Reporter) -> Path:
         report.note(f"{place.name} is damaged ({wrong}); going back to the one before")
     raise UserError(
         f"There is no {'whole ' if found else ''}checkpoint in {folder / 'checkpoints'}.",
-        "Start it again with `modrack rerun`.",
+        f"Start it again: modrack train {folder / 'experiment.toml'}",
     )
