@@ -65,6 +65,8 @@ def test_the_readmes_commands(fresh: tuple[Path, Path], tmp_path: Path) -> None:
         # The small commands run as they stand; the longer trainings for a few steps.
         if words[1] == "train" and len(words) > 2 and "--dry-run" not in words and "--print-config" not in words:
             words += ["steps=2", "limit=120"]
+        if words[1] == "new":
+            words += ["--into", str(tmp_path)]  # the README's first plugin bears that name already
         if words[:3] == ["modrack", "runs", "show"]:
             words[3] = "1"
         done = subprocess.run(words, cwd=clone, env=environment(binaries), capture_output=True, text=True, timeout=300)
