@@ -19,7 +19,8 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    return [block for spoken, block in found if spoken == language]
 
 
 def commands() -> list[str]:
