@@ -170,11 +170,12 @@ class Training:
         best = False
         value = values.get(self.monitor)
         if value is not None:
-            best = self.best is None or (value > self.best if self.better == "higher" else value < self.best)
+            gain = 1.0 if self.best is None else (value - self.best) * (1 if self.better == "higher" else -1)
+            # Of equals the later one has learned longer; but waiting for it is not improvement.
+            best = gain >= 0
             if best:
-                self.best, self.best_step, self.waited = value, self.step, 0
-            else:
-                self.waited += 1
+                self.best, self.best_step = value, self.step
+            self.waited = 0 if gain > 0 else self.waited + 1
             for scheduler in self.rig.update.schedulers.values():
                 if hasattr(scheduler, "evaluated"):
                     scheduler.evaluated(value, self.better)
