@@ -41,12 +41,29 @@ def train_tokenizer(
 
 
 def _wordpiece(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
-    made = Tokenizer(models.WordPiece(unk_token=names["unk_token"]))
+    texts = list(texts)
+    # The trainer numbers continuing characters in an order that changes from process to process, and breaks ties
+    # between merges by number. So they are found first, and given in order.
+    known = _train_wordpiece(texts, 0, special).get_vocab()
+    continuing = sorted(token for token in known if len(token) == 3 and token.startswith("##"))
+    numbers = _train_wordpiece(texts, vocabulary, [*special, *continuing]).get_vocab()
+    made = _pieces(models.WordPiece(numbers, unk_token=names["unk_token"]))
+    made.decoder = decoders.WordPiece()
+    return made
+
+
+def _train_wordpiece(texts: list[str], vocabulary: int, first: list[str]) -> Any:
+    made = _pieces(models.WordPiece())
+    made.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=first, show_progress=False)
+    )
+    return made
+
+
+def _pieces(model: Any) -> Any:
+    made = Tokenizer(model)
     made.normalizer = normalizers.NFC()
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False)
-    made.train_from_iterator(texts, trainer)
     return made
 
 
