@@ -1,13 +1,15 @@
-"""Tokenizers trained on the data, for models that start from random weights."""
+"""Tokenizers trained on the data, for models that start from random weights; and how they are read again."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 # padding, unknown, start, end, mask: BERT's names, and RoBERTa's in RoBERTa's order.
 BERT = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
@@ -38,6 +40,16 @@ def train_tokenizer(
         eos_token=end,
         **names,
     )
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer in `folder`, as it was saved. Raises what transformers raises, and OSError."""
+    described = folder / "tokenizer_config.json"
+    kind = json.loads(described.read_text("utf-8")).get("tokenizer_class") if described.is_file() else None
+    # AutoTokenizer would go by the model's architecture and put that one's own rules in the place of the saved ones.
+    saved = kind in (PreTrainedTokenizerFast.__name__, "PreTrainedTokenizerFast")
+    reader = PreTrainedTokenizerFast if saved and (folder / "tokenizer.json").is_file() else AutoTokenizer
+    return reader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _wordpiece(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
