@@ -38,6 +38,7 @@ class Settings:
     threads: Annotated[int | None, Gt(0), "CPU threads; none: chosen"] = None
     channels_last: Annotated[bool | None, "memory format of images; none: chosen"] = None
     compile: Annotated[bool | None, "compile the model; none: chosen"] = None
+    deterministic: Annotated[bool, "only kernels that give the same bits each time; on a GPU they are slower"] = False
     ema: Annotated[float | None, Gt(0), Lt(1), "decay of averaged weights, which are then evaluated and kept"] = None
 
 
