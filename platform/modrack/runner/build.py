@@ -53,6 +53,7 @@ class Rig:
     total_steps: int
     model_name: str
     parameters: int
+    digests: dict[str, str]
 
     @property
     def engine(self) -> Engine:
@@ -156,6 +157,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
         steps,
         model_choice.component.name,
         parameters,
+        {name: each.digest() for name, each in encoded.items()},
     )
     _try_one_batch(rig)
     return rig
