@@ -12,6 +12,7 @@ import click
 
 from modrack.cli.rack import home_flag, json_flag, load, loading_flags
 from modrack.cli.text import as_json, columns
+from modrack.launch import will_restart
 from modrack_registry.errors import RunFailed, UserError
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
@@ -79,6 +80,8 @@ class TrainCommand(click.Command):
 @click.option("--from-run", metavar="RUN", help="Start from the configuration of a past run.")
 @click.option("--exact", is_flag=True, help="With --from-run: refuse if anything is different from then.")
 @click.option("--no-diff", is_flag=True, help="Do not keep the uncommitted changes of the code (diff=false).")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Train in N processes of this machine.")
+@click.option("--restarts", type=click.IntRange(min=0), default=0, metavar="N", help="Go on after a process died.")
 @click.option("--dry-run", is_flag=True, help="Build all, take one step, print the plan; keep nothing.")
 @home_flag
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -94,6 +97,8 @@ def command(
     from_run: str | None,
     exact: bool,
     no_diff: bool,
+    processes: int | None,
+    restarts: int,
     home: Path | None,
     quiet: bool,
     **flags: Any,
@@ -136,6 +141,9 @@ def command(
         tried = try_out(experiment)
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
         return 0
+    if processes is not None and processes > 1:
+        # The mistakes of a request are told once, here, and not by each process.
+        return launch_train(processes, restarts, _typed(ctx), experiment.settings.device)
     from modrack.cli.screen import choose_screen, result_object
 
     screen = choose_screen(json_, quiet, home)
@@ -153,7 +161,7 @@ def command(
             return 0
     except RunFailed as error:
         # The error may bring the recorded run along: a script that asked for JSON gets it, and the exit code.
-        if json_ and getattr(error, "run", None) is not None:
+        if json_ and getattr(error, "run", None) is not None and not will_restart():
             click.echo(as_json(result_object(error.run)))
         raise
     finally:
@@ -180,6 +188,29 @@ def _past(ahead: Ahead) -> Run | None:
     from modrack_registry.store import open_store
 
     return open_store(Path(ahead.home) if ahead.home else None).resolve(ahead.from_run)
+
+
+def launch_train(processes: int, restarts: int, typed: list[str], device: str) -> int:
+    """Start the same command in several processes. Raises UserError for more of them than devices."""
+    from modrack.launch import launch
+    from modrack.runner.hardware import probe
+    from modrack.runner.plan import choose_device
+
+    hardware = probe()
+    if choose_device(hardware, device).value != "cpu" and processes > hardware.count:
+        raise UserError(
+            f"--processes {processes}: there are {hardware.count} devices ({hardware.name}).",
+            "Start as many as there are, or say device=cpu.",
+        )
+    args, skip = [], False
+    for word in typed:
+        if skip:
+            skip = False
+        elif word in ("--processes", "--restarts"):
+            skip = True
+        elif not word.startswith(("--processes=", "--restarts=")):
+            args.append(word)
+    return launch(processes, args, restarts=restarts)
 
 
 def _ahead(args: Sequence[str]) -> Ahead:

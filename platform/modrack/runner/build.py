@@ -108,6 +108,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
             steps=steps,
         ),
         settings,
+        engine.local_world,
     )
     device = engine.place(plan["device"])
     _prepare_parts(parts, task, plan, device)

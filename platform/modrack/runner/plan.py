@@ -70,8 +70,8 @@ def choose_device(hardware: Hardware, asked: str) -> Decision:
     return Decision("device", asked, "asked for")
 
 
-def make_plan(hardware: Hardware, facts: Facts, settings: Settings) -> Plan:
-    """All decisions. Raises UserError for what this hardware cannot do."""
+def make_plan(hardware: Hardware, facts: Facts, settings: Settings, processes: int = 1) -> Plan:
+    """All decisions. `processes` train on this machine together. Raises UserError for what this hardware cannot do."""
     device = choose_device(hardware, settings.device)
     kind = str(device.value).partition(":")[0]
     return Plan(
@@ -85,7 +85,7 @@ def make_plan(hardware: Hardware, facts: Facts, settings: Settings) -> Plan:
             _deterministic(kind, settings),
             _feeder(hardware, kind, facts),
             _micro_batch(settings),
-            _threads(hardware, kind, settings),
+            _threads(hardware, kind, settings, processes),
         ]
     )
 
@@ -174,9 +174,12 @@ def _micro_batch(settings: Settings) -> Decision:
     return Decision("micro_batch", size, "the whole batch at once")
 
 
-def _threads(hardware: Hardware, kind: str, settings: Settings) -> Decision:
+def _threads(hardware: Hardware, kind: str, settings: Settings, processes: int) -> Decision:
     if settings.threads is not None:
         return Decision("threads", settings.threads, "asked for")
+    if processes > 1:
+        share = max(1, hardware.cores // processes)
+        return Decision("threads", share, f"{processes} processes share {hardware.cores} cores")
     return Decision(
         "threads", hardware.cores, f"{hardware.cores} cores" + ("" if kind == "cpu" else " feed the device")
     )

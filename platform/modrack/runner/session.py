@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modrack.configure.experiment import Experiment
+from modrack.launch import forget_run, launched_run, note_run, restarted
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
@@ -41,6 +42,11 @@ def run(
     Of several processes the main one records and reports; the others return None.
     """
     store = open_store(home)
+    again = launched_run(store.home) if restarted() else None
+    if again is not None:
+        from modrack.runner.resumption import resume
+
+        return resume(again, home=home, report=report)
     _check_room(store.home)
     with joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
@@ -48,6 +54,7 @@ def run(
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
         recorder = store.start(_start(rig, command or sys.argv, parent)) if engine.main else None
         if recorder is not None:
+            note_run(store.home, recorder.id)
             _write_facts(recorder.folder, rig)
         return carry_out(store, recorder, rig, report or Silent())
 
@@ -85,6 +92,7 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
                 recorder.event("resumed", {"step": training.step, "checkpoint": checkpoint.name})
             status = training.run()
             _finish(recorder, training, status, request(), clock)
+            forget_run(store.home)
         except KeyboardInterrupt:
             _finish(recorder, training, "interrupted", "Ctrl-C, twice", clock)
             raise Interrupted(f"Run {recorder.id} was stopped at once.") from None
