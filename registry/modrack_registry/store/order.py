@@ -11,7 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, collate, exists, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    case,
+    collate,
+    exists,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy import Text as TextType
 
 from modrack_registry.errors import UserError
@@ -39,6 +52,10 @@ class _Column:
     falling: bool
     sure: bool = False
 
+
+# To make an alias takes longer than most queries.
+_LEADS = {table: table.alias("lead") for table in (schema.series, schema.param)}
+_OWNER = schema.run.alias("owner")
 
 NEWEST = SortKey(ATTRIBUTES["id"], True)
 
@@ -72,7 +89,7 @@ class Order:
         first, rest = self.keys[0], self.keys[1:]
         lacking = phase > 0 and phase == self.phases - 1
         table = None if few or lacking else _leader(first.subject)
-        lead = None if table is None else table.alias("lead")
+        lead = None if table is None else _LEADS[table]
         number = schema.run.c.id if lead is None else lead.c.run
         held = self._columns(first, number, lead)
         where = and_(schema.run.c.deleted.is_(None), where)
@@ -110,7 +127,7 @@ class Order:
         if name == "id":
             return [_Column(number, falling, sure=True)]
         here = number is schema.run.c.id
-        owner = schema.run if here else schema.run.alias()
+        owner = schema.run if here else _OWNER
         value: ColumnElement[Any] = owner.c[name]
         if name == "status" and self.compiler.lost:
             lost = owner.c.id.in_(members_of(self.compiler.sqlite, self.compiler.lost))
@@ -126,7 +143,7 @@ class Order:
         return text if self.compiler.sqlite else collate(text, "C")
 
 
-def _leader(subject: Subject) -> FromClause | None:
+def _leader(subject: Subject) -> Table | None:
     """The table whose index has the runs in the order of `subject`."""
     if isinstance(subject, Metric) and subject.column in ("last", "min", "max"):
         return schema.series
@@ -138,8 +155,7 @@ def _of(
 ) -> ColumnElement[Any]:
     if lead is not None:
         return lead.c[column]
-    each = table.alias()
-    return select(each.c[column]).where(each.c.run == number, each.c.name == name).scalar_subquery()
+    return select(table.c[column]).where(table.c.run == number, table.c.name == name).scalar_subquery()
 
 
 def _beyond(columns: Sequence[_Column], values: Sequence[Any]) -> Where:

@@ -20,7 +20,7 @@ from modrack_registry.store.filter.nodes import All, Tree
 # With fewer runs than that every way is quick.
 SMALL = 2000
 # Counting goes no further; it takes about a millisecond.
-_MOST_COUNTED = 20_000
+_MOST_COUNTED = 10_000
 # To sort a run takes about half as long again as to pass it by.
 _SORTING = 1.5
 
@@ -49,7 +49,7 @@ def plan(connection: Connection, compiler: Compiler, tree: Tree[Condition], want
         for _, found in indexed
     ]
     counted = [
-        count if count <= _MOST_COUNTED else max(count, newest // 2)
+        count if count <= _MOST_COUNTED else max(count, newest // 3)
         for count in connection.execute(select(*counts)).one()
     ]
     share = prod(min(1.0, count / newest) for count in counted)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ class RunQuery:
     """Runs that fit a filter, the newest first unless sorted. Nothing is read before they are looked at.
 
     Each method that says what is wanted gives another query and leaves this one as it is. Where a key is unknown,
-    reading raises UserError; there is no empty list for it. What is read is not kept: looking again asks again.
+    reading raises UserError; there is no empty list for it. Runs are not kept: to iterate again asks again.
     """
 
     database: Database
@@ -51,6 +51,8 @@ class RunQuery:
     most: int | None = None
     place: str | None = None
     shown: tuple[str, ...] = ()
+    # How many runs the last look at them found, where it found all at once: `list` asks for the length besides.
+    _seen: list[int] = field(default_factory=list, init=False, compare=False)
 
     def __post_init__(self) -> None:
         parse(self.filter)  # what is no filter is said at once
@@ -88,12 +90,19 @@ class RunQuery:
         return Page(runs[:size], pack(places[size - 1], " ".join(self.order)) if more else None)
 
     def __iter__(self) -> Iterator[Run]:
-        return self._all(_whole)
+        self._seen.clear()
+        size = _FIRST if self.most is None else min(_FIRST, self.most)
+        runs, places = self._read(size, self._start, _whole) if size else ([], [])
+        if len(places) < size or size == self.most:
+            self._seen.append(len(runs))
+            return iter(runs)
+        left = None if self.most is None else self.most - size
+        return chain(runs, replace(self, most=left)._all(_whole, places[-1]))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A dict a run: the chosen columns, by the keys as they were given, else what a list shows."""
         if self.shown:
-            return self._all(_chosen)
+            return self._all(_chosen, self._start)
         return (run.as_dict() for run in self)
 
     def to_list(self) -> list[dict[str, Any]]:
@@ -150,6 +159,8 @@ class RunQuery:
             return self._search(connection).explain(self.most, self._start)
 
     def __len__(self) -> int:
+        if self._seen:
+            return self._seen[0]
         if self.place is not None:
             return len(self.select_ids())
         count = self.count()
@@ -188,15 +199,15 @@ class RunQuery:
                 return [], []
             return read(self, connection, search, [each.run for each in found]), found
 
-    def _all(self, read: _Reader[Item]) -> Iterator[Item]:
-        start, left, size = self._start, self.most, _FIRST
+    def _all(self, read: _Reader[Item], start: Cursor | None) -> Iterator[Item]:
+        left = self.most
         while left is None or left > 0:
-            items, places = self._read(size if left is None else min(size, left), start, read)
+            size = _MORE if left is None else min(_MORE, left)
+            items, places = self._read(size, start, read)
             yield from items
-            left = None if left is None else left - len(items)
             if len(places) < size:
                 return
-            start, size = places[-1], _MORE
+            start, left = places[-1], None if left is None else left - size
 
 
 def _whole(query: RunQuery, connection: Connection, search: Search, runs: list[int]) -> list[Run]:

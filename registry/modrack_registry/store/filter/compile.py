@@ -40,6 +40,8 @@ from modrack_registry.store.filter.subjects import STATUSES, Attribute, Metric, 
 from modrack_registry.store.status import ALIVE
 
 Where = ColumnElement[bool]
+# To make an alias takes longer than most queries.
+_OTHER = schema.run.alias("other")
 
 
 @dataclass(frozen=True)
@@ -85,27 +87,26 @@ class Compiler:
             table, owner, where = found
             return select(owner).select_from(table).where(where)
         if isinstance(subject, Attribute) and subject.indexed:
-            run = schema.run.alias("other")
-            return select(run.c.id).where(self._attribute(condition, run, aside=False))
+            return select(_OTHER.c.id).where(self._attribute(condition, _OTHER, aside=False))
         return None
 
     def _source(self, condition: Condition) -> tuple[FromClause, ColumnElement[Any], Where] | None:
         """The table that keeps the values of a term, its column of runs, and which of its rows satisfy the term."""
         subject, check = condition.subject, condition.check
         if isinstance(subject, Param):
-            param = schema.param.alias()
+            param = schema.param
             here = Columns(param.c.number, param.c.text, param.c.type)
             return param, param.c.run, and_(param.c.name == subject.number, self.check(check, here))
         if isinstance(subject, Metric):
-            series = schema.series.alias()
+            series = schema.series
             here = Columns(number=series.c[subject.column], whole=subject.whole)
             some = series.c.n > 0 if subject.whole else true()  # the rest is NULL there, and indices hold all of it
             return series, series.c.run, and_(series.c.name == subject.number, some, self.check(check, here))
         if isinstance(subject, Tags):
-            tag = schema.tag.alias()
+            tag = schema.tag
             return tag, tag.c.run, self.check(check, Columns(text=tag.c.text))
         if isinstance(subject, Parts | Plugins):
-            used, part = schema.used.alias(), schema.component.alias()
+            used, part = schema.used, schema.component
             if isinstance(subject, Parts):
                 names = [self.check(check, Columns(text=column)) for column in (part.c.name, part.c.full)]
                 which = and_(part.c.kind == subject.kind, or_(*names))

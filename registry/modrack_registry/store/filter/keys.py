@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, or_, select
 
 from modrack_registry.errors import UserError
 from modrack_registry.store import schema
@@ -69,26 +71,8 @@ class Keys:
         """Names that are `name` or end on it, each with what it is the name of."""
         if self._connection is None:
             return []
-        table, param, series = schema.name.c, schema.param.c, schema.series.c
-
-        def has(*where: ColumnElement[bool]) -> ColumnElement[bool]:
-            return exists().where(param.name == table.id, *where)
-
-        query = select(
-            table.id,
-            table.text,
-            table.better,
-            has(param.number.is_not(None)).label("numbers"),
-            # True and false are kept as texts too. Three looks into the index instead of a walk along it.
-            or_(
-                has(param.text < "false"),
-                has(param.text > "false", param.text < "true"),
-                has(param.text > "true"),
-            ).label("texts"),
-            has().label("nones"),
-            exists().where(series.name == table.id).label("metric"),
-        ).where(or_(table.text == name, table.text.endswith(f".{name}", autoescape=True)))
-        rows = self._connection.execute(query.order_by(table.text)).all()
+        escaped = re.sub(r"([%_\\])", r"\\\1", name)
+        rows = self._connection.execute(_named(), {"name": name, "end": f"%.{escaped}"}).all()
         return [row for row in rows if row.text == name or row.text.endswith(f".{name}")]
 
     def _metric(self, row: Any, key: Key, text: str) -> Metric:
@@ -121,8 +105,7 @@ class Keys:
     def _is_kind(self, name: str) -> bool:
         if self._connection is None:
             return False
-        found = select(schema.component.c.id).where(schema.component.c.kind == name).limit(1)
-        return self._connection.execute(found).first() is not None
+        return self._connection.execute(_kind(), {"kind": name}).first() is not None
 
     def _only(self, rows: list[Any], key: Key, text: str) -> Any:
         if len(rows) == 1:
@@ -152,6 +135,34 @@ class Keys:
             f"No run has a {what} {shown(key.text)}." if key.summary else f"There is no {what} {shown(key.text)}.",
             hint,
         )
+
+
+# Statements are made once: that takes longer than to carry them out.
+@lru_cache(maxsize=1)
+def _named() -> Select[Any]:
+    table, param, series = schema.name.c, schema.param.c, schema.series.c
+
+    def has(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(param.name == table.id, *where)
+
+    # True and false are kept as texts too. Three looks into the index instead of a walk along it.
+    texts = or_(has(param.text < "false"), has(param.text > "false", param.text < "true"), has(param.text > "true"))
+    query = select(
+        table.id,
+        table.text,
+        table.better,
+        has(param.number.is_not(None)).label("numbers"),
+        texts.label("texts"),
+        has().label("nones"),
+        exists().where(series.name == table.id).label("metric"),
+    )
+    named = or_(table.text == bindparam("name"), table.text.like(bindparam("end"), escape="\\"))
+    return query.where(named).order_by(table.text)
+
+
+@lru_cache(maxsize=1)
+def _kind() -> Select[Any]:
+    return select(schema.component.c.id).where(schema.component.c.kind == bindparam("kind")).limit(1)
 
 
 def _plain_keys() -> list[str]:
