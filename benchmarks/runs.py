@@ -104,8 +104,9 @@ def _insert(
         model, dataset, params = chance.choice(MODELS), chance.choice(DATASETS), _params(chance)
         started = now - (runs - run) * 60.0
         rows["run"].append(
-            {"id": run, "name": f"run-{run}" if run % 3 else None, "status": "finished", "model": model, "dataset": dataset}
-            | {"optimizer": "adamw", "task": "classification", "started": started, "ended": started + 50, "seconds": 50.0}
+            {"id": run, "name": f"run-{run}" if run % 3 else None, "status": "finished", "model": model}
+            | {"dataset": dataset, "optimizer": "adamw", "task": "classification"}
+            | {"started": started, "ended": started + 50, "seconds": 50.0}
             | {"samples_per_second": 1e4 * chance.random(), "seed": params["seed"], "attempt": 1, "folder": str(run)}
             | {"commit": f"{chance.getrandbits(160):040x}", "dirty": 0, "python": "3.11.7", "host": "rack"}
         )  # fmt: skip
@@ -218,9 +219,7 @@ def beside_mlflow(runs: int = 200, points: int = 50) -> None:
         for said, asked in questions.items():
             theirs, ours = (statistics.median(milliseconds(ask, 10)[1:]) for ask in asked)
             print(f"| {said} | {theirs:.1f} | {ours:.1f} |", flush=True)
-        print(
-            f"| bytes of the file for each point, options included | {size:.0f} | {_file(store) / (runs * points):.0f} |"
-        )
+        print(f"| bytes of the file a point, options included | {size:.0f} | {_file(store) / (runs * points):.0f} |")
 
 
 def _file(store: Store) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     Table,
     and_,
     case,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy import Text as TextType
 
 from modrack_registry.errors import UserError
 from modrack_registry.store import schema
@@ -132,7 +132,7 @@ class Order:
         if name == "status" and self.compiler.lost:
             lost = owner.c.id.in_(members_of(self.compiler.sqlite, self.compiler.lost))
             value = case((lost, "lost"), else_=value)
-        if isinstance(owner.c[name].type, TextType):
+        if isinstance(owner.c[name].type, String):
             value = self._bytewise(value)
         if not here:
             value = select(value).where(owner.c.id == number).scalar_subquery()
@@ -161,7 +161,7 @@ def _of(
 def _beyond(columns: Sequence[_Column], values: Sequence[Any]) -> Where:
     """The rows that come after the one with `values`."""
     if len(columns) != len(values) or not all(
-        not column.sure if value is None else isinstance(value, str) == isinstance(column.value.type, TextType)
+        not column.sure if value is None else isinstance(value, str) == isinstance(column.value.type, String)
         for column, value in zip(columns, values, strict=False)
     ):
         raise UserError("That is no place in these runs.", "Take the one that came with the page before.")

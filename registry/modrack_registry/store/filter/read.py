@@ -90,7 +90,7 @@ def options(param: Param) -> Reader:
     def read(order: str, word: Word) -> Check:
         value = None if word.quoted else operands.number(word.text)
         if order == "~":
-            if not param.texts:
+            if param.numbers and not param.texts:
                 raise ValueError(f"~ looks into texts, and {param.name} is a number.", "Like 0.1..0.2 after =.")
             return checks.Contains(checks.lower(word.text))
         if order != "=":
@@ -100,7 +100,7 @@ def options(param: Param) -> Reader:
                         f"{param.name} is a text, and {shown(word.text)} a number.", "Quotes make it a text."
                     )
                 return checks.Number(order, value)  # type: ignore[arg-type]
-            if not param.texts:
+            if param.numbers and not param.texts:
                 raise ValueError(f"{param.name} is a number, and {shown(word.text)} is none.")
             return checks.Text(order, word.text)  # type: ignore[arg-type]
         return _same_number(value, word) if value is not None else _same_option(param, word)
