@@ -25,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy import Text as TextType
 from sqlalchemy.sql.expression import UnaryExpression
@@ -82,6 +83,9 @@ class Compiler:
             isinstance(subject, Metric) and subject.column not in ("last", "min", "max")
         ):
             return None
+        if isinstance(subject, Param) and isinstance(condition.check, checks.AnyOf):
+            # Each by itself: an index has numbers or texts, and an OR inside would make SQLite read all of it.
+            return self._united(subject, condition.check.checks)
         found = self._source(condition)
         if found is not None:
             table, owner, where = found
@@ -89,6 +93,19 @@ class Compiler:
         if isinstance(subject, Attribute) and subject.indexed:
             return select(_OTHER.c.id).where(self._attribute(condition, _OTHER, aside=False))
         return None
+
+    def _united(self, subject: Param, each: Sequence[Check]) -> Select[Any]:
+        param = schema.param
+        here = Columns(param.c.number, param.c.text, param.c.type)
+        equal = [check for check in each if isinstance(check, checks.Number) and check.order == "="]
+        same = [check for check in each if isinstance(check, checks.Text) and check.order == "="]
+        rest = [check for check in each if check not in equal and check not in same]
+        some = [checks.AnyOf(tuple(group)) for group in (equal, same) if group]
+        found = [
+            select(param.c.run).where(param.c.name == subject.number, self.check(check, here))
+            for check in [*some, *rest]
+        ]
+        return found[0] if len(found) == 1 else select(union_all(*found).subquery().c.run)
 
     def _source(self, condition: Condition) -> tuple[FromClause, ColumnElement[Any], Where] | None:
         """The table that keeps the values of a term, its column of runs, and which of its rows satisfy the term."""

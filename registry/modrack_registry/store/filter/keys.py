@@ -27,6 +27,8 @@ from modrack_registry.store.filter.subjects import (
 from modrack_registry.suggest import did_you_mean
 
 _SETS: dict[str, Subject] = {"tag": Tags(), "tags": Tags(), "plugin": Plugins()}
+# What can be asked for before there is any run.
+_ALWAYS = (*ATTRIBUTES, *KINDS, "tag", "plugin")
 
 
 class Keys:
@@ -118,23 +120,21 @@ class Keys:
         name, mark, summary = key.text.rpartition("@")
         if mark and name and not key.quoted and any(row.metric for row in self._named(name)):
             return mistake(text, key.at + len(name), f"There is no {shown(f'@{summary}')}.", known_summaries())
-        names: list[str] = []
-        if self._connection is not None:
-            names = list(self._connection.execute(select(schema.name.c.text)).scalars())
-        what = "attribute, option or metric"
-        if key.summary is not None:
-            what = "metric"
-        if not names:
-            hint = "There is no run yet." if key.summary is not None else did_you_mean(key.text, _plain_keys())
-        else:
-            choices = names if key.summary is not None else [*_plain_keys(), *names]
-            hint = _nearest(key.text, choices)
-        return mistake(
-            text,
-            key.at,
-            f"No run has a {what} {shown(key.text)}." if key.summary else f"There is no {what} {shown(key.text)}.",
-            hint,
-        )
+        metrics = key.summary is not None
+        names = self._in_use(metrics)
+        what = "metric" if metrics else "attribute, option or metric"
+        choices = names if metrics else [*_ALWAYS, *names]
+        hint = _nearest(key.text, choices) if names or not metrics else "There is no metric yet."
+        return mistake(text, key.at, f"There is no {what} {shown(key.text)}.", hint)
+
+    def _in_use(self, metrics: bool) -> list[str]:
+        """The names of metrics, or of options too."""
+        if self._connection is None:
+            return []
+        name, uses = schema.name.c, [exists().where(schema.series.c.name == schema.name.c.id)]
+        if not metrics:
+            uses.append(exists().where(schema.param.c.name == schema.name.c.id))
+        return list(self._connection.execute(select(name.text).where(or_(*uses))).scalars())
 
 
 # Statements are made once: that takes longer than to carry them out.
@@ -163,10 +163,6 @@ def _named() -> Select[Any]:
 @lru_cache(maxsize=1)
 def _kind() -> Select[Any]:
     return select(schema.component.c.id).where(schema.component.c.kind == bindparam("kind")).limit(1)
-
-
-def _plain_keys() -> list[str]:
-    return [*ATTRIBUTES, *KINDS, "tag", "plugin"]
 
 
 def _nearest(name: str, choices: list[str]) -> str:

@@ -103,7 +103,7 @@ def options(param: Param) -> Reader:
             if param.numbers and not param.texts:
                 raise ValueError(f"{param.name} is a number, and {shown(word.text)} is none.")
             return checks.Text(order, word.text)  # type: ignore[arg-type]
-        return _same_number(value, word) if value is not None else _same_option(param, word)
+        return _same_number(param, value, word) if value is not None else _same_option(param, word)
 
     return read
 
@@ -131,10 +131,11 @@ def _same_option(param: Param, word: Word) -> Check:
     return any_of(*spellings)
 
 
-def _same_number(value: int | float, word: Word) -> Check:
+def _same_number(param: Param, value: int | float, word: Word) -> Check:
     if isinstance(value, int) and abs(value) > _EXACT:
         return checks.Text("=", str(value))
-    return any_of(checks.Number("=", value), checks.Text("=", word.text))
+    number = checks.Number("=", value)
+    return any_of(number, checks.Text("=", word.text)) if param.texts else number
 
 
 def _plain(text: str) -> object:
