@@ -19,8 +19,10 @@ from modrack_registry.store.database import Database
 from modrack_registry.store.entries import Place, write_params
 from modrack_registry.store.files import make_private
 from modrack_registry.store.process import this_process
-from modrack_registry.store.query import RunQuery, read_runs
+from modrack_registry.store.query import RunQuery
+from modrack_registry.store.reading import read_runs
 from modrack_registry.store.recorder import Recorder
+from modrack_registry.store.references import resolve
 from modrack_registry.store.run import Run
 from modrack_registry.store.start import RunStart
 from modrack_registry.store.status import ALIVE, LEASE_SECONDS, true_status
@@ -107,10 +109,15 @@ class Store:
         return self.get(int(word))
 
     def runs(self, filter: str | None = None) -> RunQuery:
-        """All runs, the newest first. Raises UserError for a filter, which the store does not read yet."""
-        if filter:
-            raise UserError(f"runs cannot be filtered yet: {filter!r}.", "Leave the filter out.")
-        return RunQuery(self.database, self.home)
+        """Runs that fit `filter` (all without one), the newest first. Raises UserError for what is no filter.
+
+        The language is told in `filter`'s docstring: "model=cnn lr<0.01 test.accuracy>0.9 started>2d -tag:debug".
+        """
+        return RunQuery(self.database, self.home, filter or "")
+
+    def resolve(self, reference: str) -> int:
+        """The number of the run that `12`, `@last`, `@last:FILTER` or `@best:METRIC` names. Raises UserError."""
+        return resolve(self, reference)
 
     def better(self) -> dict[str, str]:
         """The good direction, higher or lower, of each metric that has one."""
