@@ -28,7 +28,7 @@ def command(runs: tuple[str, ...], json_: bool, home: Path | None) -> None:
     from modrack_registry.store.compare import compare
 
     store = open_store(home)
-    found = list({run.id: run for run in map(store.resolve, runs)}.values())
+    found = list({run.id: run for run in map(store.find, runs)}.values())
     if len(found) < 2:
         raise UserError("There is nothing to compare.", "Name two runs or more: modrack runs compare 12 15")
     compared = compare(found, store.better())

@@ -28,7 +28,7 @@ def command(first: str, second: str, json_: bool, home: Path | None) -> None:
     from modrack_registry.store.compare import changes, code_difference
 
     store = open_store(home)
-    before, after = store.resolve(first), store.resolve(second)
+    before, after = store.find(first), store.find(second)
     found = changes(before, after)
     if json_:
         click.echo(as_json([vars(change) for change in found]))

@@ -23,4 +23,4 @@ def command(run: str, text: str, home: Path | None) -> None:
     from modrack_registry.store import open_store
 
     store = open_store(home)
-    store.note(store.resolve(run).id, text)
+    store.note(store.find(run).id, text)

@@ -43,7 +43,7 @@ def command(
     if out is not None and out.suffix.lower() not in SUFFIXES:
         raise UserError(f"--out {out}: unknown kind of picture.", f"Its name ends in {', '.join(SUFFIXES)}.")
     store = open_store(home)
-    found = [store.resolve(run) for run in runs]
+    found = [store.find(run) for run in runs]
     curves = [curve for run in found for curve in _curves(run, metrics)]
     if not curves:
         raise UserError(

@@ -23,7 +23,7 @@ def command(runs: tuple[str, ...], home: Path | None) -> None:
 
     store = open_store(home)
     # All are looked up before any is removed: a wrong number in the middle changes nothing.
-    numbers = [store.resolve(run).id for run in runs]
+    numbers = [store.find(run).id for run in runs]
     for number in numbers:
         store.remove(number)
     click.echo(f"Removed {', '.join(map(str, numbers))}; modrack runs restore brings them back.")

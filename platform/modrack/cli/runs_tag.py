@@ -25,7 +25,7 @@ def command(run: str, tags: tuple[str, ...], home: Path | None) -> None:
     from modrack_registry.store import open_store
 
     store = open_store(home)
-    found = store.resolve(run)
+    found = store.find(run)
     store.tag(
         found.id,
         add=[tag for tag in tags if not tag.startswith("-")],

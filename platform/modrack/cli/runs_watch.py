@@ -31,7 +31,7 @@ def command(run: str, every: float, home: Path | None) -> int:
     from modrack_registry.store import open_store
 
     store = open_store(home)
-    watched = store.resolve(run)
+    watched = store.find(run)
     click.echo(f"Run {watched.id}  {cell(watched.model or '')} on {cell(watched.dataset or '')}  {watched.status}")
     seen: dict[str, int] = {}
     while True:

@@ -187,7 +187,7 @@ def _past(ahead: Ahead) -> Run | None:
         return None
     from modrack_registry.store import open_store
 
-    return open_store(Path(ahead.home) if ahead.home else None).resolve(ahead.from_run)
+    return open_store(Path(ahead.home) if ahead.home else None).find(ahead.from_run)
 
 
 def launch_train(processes: int, restarts: int, typed: list[str], device: str) -> int:

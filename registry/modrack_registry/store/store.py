@@ -97,17 +97,6 @@ class Store:
             raise UserError(f"There is no run {run} in {self.database.place}.", "`modrack runs list` shows them.")
         return found[0]
 
-    def resolve(self, word: str) -> Run:
-        """The run that `word` means: its number, or @last. Raises UserError where there is none."""
-        if word == "@last":
-            newest = list(self.runs().limit(1))
-            if not newest:
-                raise UserError(f"There is no run yet in {self.database.place}.", "modrack train makes one.")
-            return newest[0]
-        if not word.isdecimal():
-            raise UserError(f"{word!r} is no run.", "Give its number, or @last.")
-        return self.get(int(word))
-
     def runs(self, filter: str | None = None) -> RunQuery:
         """Runs that fit `filter` (all without one), the newest first. Raises UserError for what is no filter.
 
@@ -118,6 +107,17 @@ class Store:
     def resolve(self, reference: str) -> int:
         """The number of the run that `12`, `@last`, `@last:FILTER` or `@best:METRIC` names. Raises UserError."""
         return resolve(self, reference)
+
+    def find(self, reference: str) -> Run:
+        """The run that `12`, `@last`, `@last:FILTER` or `@best:METRIC` names. Raises UserError."""
+        return self.get(self.resolve(reference))
+
+    def removed(self) -> list[Run]:
+        """The runs that were removed and not yet deleted for good, the newest first."""
+        table = schema.run
+        return read_runs(
+            self.database, self.home, select(table).where(table.c.deleted.is_not(None)).order_by(table.c.id.desc())
+        )
 
     def better(self) -> dict[str, str]:
         """The good direction, higher or lower, of each metric that has one."""
