@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sqlite3
 import weakref
@@ -9,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from modrack_registry.errors import UserError
 from modrack_registry.store import schema
-from modrack_registry.store.files import check_file, check_local, create_private, make_private
+from modrack_registry.store.files import check_file, check_local, connect, create_private, make_private
 
 # Long enough for many processes that all want to write; a reader seldom waits at all.
 BUSY_SECONDS = 60.0
@@ -55,8 +55,11 @@ class Database:
             if not self._prepare(create=False):
                 yield None
                 return
-            with self.engine.connect() as connection, connection.begin():
-                yield connection
+            with self.engine.connect() as plain:
+                # PostgreSQL would show each statement what was committed meanwhile; SQLite never does.
+                connection = plain if self.sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+                with connection.begin():
+                    yield connection
 
     @contextmanager
     def write(self, create: bool = False) -> Iterator[Connection]:
@@ -103,7 +106,7 @@ class Database:
             return True
         if self._known is not None:
             self.close()  # another file lies there now: a backup was put back
-        if self.path is not None and not check_file(self.path):
+        if self.path is not None and not check_file(self.path, self.busy):
             if not create:
                 return False
             check_local(self.path)
@@ -166,15 +169,8 @@ class Database:
         raise UserError(f"{self.place} has schema {version}, which this modrack cannot read.")
 
     def _open_sqlite(self) -> Engine:
-        path = quote(str(self.path))
-
-        def connect() -> sqlite3.Connection:
-            # `rw` never makes a file, and falls back to reading where writing is not allowed.
-            return sqlite3.connect(
-                f"file:{path}?mode=rw", uri=True, timeout=self.busy, check_same_thread=False, isolation_level=None
-            )
-
-        engine = create_engine("sqlite://", creator=connect)
+        path, busy = self.path or Path(), self.busy
+        engine = create_engine("sqlite://", creator=lambda: connect(path, busy))
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
         return engine
@@ -250,5 +246,12 @@ def _forked() -> None:
         database.drop()
 
 
+def _end() -> None:
+    for database in list(_open):
+        database.close()
+
+
+# Called after what later imports register: the writers have written by then.
+atexit.register(_end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
