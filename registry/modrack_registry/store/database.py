@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from modrack_registry.errors import UserError
 from modrack_registry.store import schema
 from modrack_registry.store.files import check_file, check_local, connect, create_private, make_private
+from modrack_registry.store.migrations import REVISIONS, Revisions
 
 # Long enough for many processes that all want to write; a reader seldom waits at all.
 BUSY_SECONDS = 60.0
@@ -29,7 +30,7 @@ _open: weakref.WeakSet[Database] = weakref.WeakSet()
 class Database:
     """A database by URL. Nothing is opened before it is asked, and nothing is made before it is written."""
 
-    def __init__(self, url: str, busy: float = BUSY_SECONDS) -> None:
+    def __init__(self, url: str, busy: float = BUSY_SECONDS, revisions: Revisions = REVISIONS) -> None:
         try:
             self.url = make_url(url)
             self.sqlite = self.url.get_backend_name() == "sqlite"
@@ -38,7 +39,7 @@ class Database:
         if not self.sqlite and self.url.get_backend_name() != "postgresql":
             raise UserError(f"MODRACK_DB: {self.url.get_backend_name()!r} is not supported.", _URL_HINT)
         self.path = Path(self.url.database or "").absolute() if self.sqlite else None
-        self.busy = busy
+        self.busy, self.revisions = busy, revisions
         self._engine: Engine | None = None
         self._known: tuple[int, int] | None = None  # device and inode of the file that was found good
         _open.add(self)
@@ -51,7 +52,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection | None]:
         """A consistent view; None where there is no database yet. Raises UserError for one that cannot be read."""
-        with self._explained():
+        with self.explained():
             if not self._prepare(create=False):
                 yield None
                 return
@@ -67,7 +68,7 @@ class Database:
 
         `create` makes one instead. A run that goes on does not want that: its rows are not in a new one.
         """
-        with self._explained():
+        with self.explained():
             if not self._prepare(create):
                 raise DatabaseTrouble(
                     f"{self.place} is gone.", "Put it back; what runs recorded meanwhile lies beside them."
@@ -117,7 +118,7 @@ class Database:
             if not create:
                 return False
             self._create()
-        elif version != schema.SCHEMA_VERSION:
+        elif version != self.revisions.head:
             self._migrate(version)
         self._known = self._identity()
         return True
@@ -160,13 +161,29 @@ class Database:
                     connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
 
     def _migrate(self, version: str) -> None:
-        if version > schema.SCHEMA_VERSION:
+        """Bring an older file to the schema of this modrack. Raises UserError for a newer one, and on PostgreSQL."""
+        head = self.revisions.head
+        if version > head:
             raise UserError(
-                f"{self.place} was written by a newer modrack (schema {version}; this one knows "
-                f"{schema.SCHEMA_VERSION}).",
+                f"{self.place} was written by a newer modrack (schema {version}; this one knows {head}).",
                 "Update modrack.",
             )
-        raise UserError(f"{self.place} has schema {version}, which this modrack cannot read.")
+        if self.path is None:
+            raise UserError(
+                f"{self.place} has schema {version}; this modrack needs {head}.",
+                "Make a backup (pg_dump), end what writes it, then: modrack db upgrade",
+            )
+        from modrack_registry.store.migrate import upgrade
+
+        try:
+            upgrade(self)
+        except DatabaseTrouble as error:
+            if "read-only" not in error.message:
+                raise
+            raise UserError(
+                f"{self.path} has schema {version}; this modrack needs {head}, and may not write it.",
+                "Ask its owner for `modrack db upgrade`, or copy it to a home of your own.",
+            ) from None
 
     def _open_sqlite(self) -> Engine:
         path, busy = self.path or Path(), self.busy
@@ -186,7 +203,8 @@ class Database:
             ) from None
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
+        """Turn the driver's errors into ones that a person can read."""
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:

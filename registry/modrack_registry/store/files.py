@@ -8,7 +8,6 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from modrack_registry.errors import UserError
@@ -29,8 +28,11 @@ def connect(path: Path, busy: float) -> sqlite3.Connection:
     https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
     """
     uri = f"file:{quote(str(path))}?mode="
-    options: dict[str, Any] = {"uri": True, "timeout": busy, "check_same_thread": False, "isolation_level": None}
-    raw = sqlite3.connect(f"{uri}rw", **options)
+
+    def opened(mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(uri + mode, uri=True, timeout=busy, check_same_thread=False, isolation_level=None)
+
+    raw = opened("rw")
     if os.access(path.parent, os.W_OK):
         return raw
     try:
@@ -40,7 +42,7 @@ def connect(path: Path, busy: float) -> sqlite3.Connection:
         # A WAL file wants a second file beside it, for which there is no place. Without a log nothing is missed.
         if any(Path(f"{path}{more}").exists() for more in ("-wal", "-journal")):
             raise
-        raw = sqlite3.connect(f"{uri}ro&immutable=1", **options)
+        raw = opened("ro&immutable=1")
     return raw
 
 
