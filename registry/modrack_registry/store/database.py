@@ -30,14 +30,16 @@ _open: weakref.WeakSet[Database] = weakref.WeakSet()
 class Database:
     """A database by URL. Nothing is opened before it is asked, and nothing is made before it is written."""
 
-    def __init__(self, url: str, busy: float = BUSY_SECONDS, revisions: Revisions = REVISIONS) -> None:
+    def __init__(
+        self, url: str, busy: float = BUSY_SECONDS, revisions: Revisions = REVISIONS, option: str = "MODRACK_DB"
+    ) -> None:
         try:
             self.url = make_url(url)
             self.sqlite = self.url.get_backend_name() == "sqlite"
         except (ArgumentError, ValueError) as error:
-            raise UserError(f"MODRACK_DB: {error}", _URL_HINT) from None
+            raise UserError(f"{option}: {error}", _URL_HINT) from None
         if not self.sqlite and self.url.get_backend_name() != "postgresql":
-            raise UserError(f"MODRACK_DB: {self.url.get_backend_name()!r} is not supported.", _URL_HINT)
+            raise UserError(f"{option}: {self.url.get_backend_name()!r} is not supported.", _URL_HINT)
         self.path = Path(self.url.database or "").absolute() if self.sqlite else None
         self.busy, self.revisions = busy, revisions
         self._engine: Engine | None = None
@@ -48,6 +50,17 @@ class Database:
     def place(self) -> str:
         """What to call it in a message: a path, or a URL without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+    @property
+    def url_shown(self) -> str:
+        """What MODRACK_DB would be for it, without the password."""
+        return f"sqlite:///{self.path}" if self.path else self.place
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that is there, whatever this modrack wants; None where there is no database. Raises UserError."""
+        with self.explained():
+            return self._version() if self.path is None or check_file(self.path, self.busy) else None
 
     @contextmanager
     def read(self) -> Iterator[Connection | None]:

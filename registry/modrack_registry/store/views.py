@@ -25,9 +25,11 @@ MOST_COLUMNS = 1500
 # PostgreSQL cuts names to 63 bytes, without a word; the rest is for a suffix.
 _NAME_BYTES = 58
 
-_PLAIN = ("id", "name", "status", "model", "dataset", "optimizer", "task", "started", "ended", "seconds")
-_PLAIN += ("samples_per_second", "seed", "tags", "note", "reason", "attempt", "parent", "folder", "git_commit")
-_PLAIN += ("git_dirty", "python", "host")
+_PLAIN = (
+    *("id", "name", "status", "model", "dataset", "optimizer", "task", "started", "ended", "seconds"),
+    *("samples_per_second", "seed", "tags", "note", "reason", "attempt", "parent", "folder", "git_commit"),
+    *("git_dirty", "python", "host"),
+)
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,10 @@ def drop_views(connection: Connection) -> bool:
     sqlite = connection.dialect.name == "sqlite"
     kept = "SELECT name FROM main.sqlite_master WHERE type = 'view'" if sqlite else _POSTGRESQL_VIEWS
     mine = sorted({row[0] for row in connection.exec_driver_sql(kept)} & set(VIEWS))
-    schema = "main." if sqlite else ""
+    # By its schema: a temporary one of the same name would go instead.
+    schema = "main" if sqlite else connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
     for view in mine:
-        connection.exec_driver_sql(f"DROP VIEW {schema}{view}")
+        connection.exec_driver_sql(f"DROP VIEW {schema}.{view}")
     return bool(mine)
 
 

@@ -1,4 +1,4 @@
-"""How the tables came to be: one file a revision in `versions/`, run by alembic where a file is older than this modrack.
+"""How the tables came to be: a file a revision in `versions/`, run by alembic where a database is older.
 
 To change the tables: change `schema.py`, raise `schema.SCHEMA_VERSION`, add `versions/r0002_what_it_does.py` with
 `revision`, `down_revision` and `upgrade()`, which calls `alembic.op` for both engines, and check in a file of the old
