@@ -8,6 +8,7 @@ import click
 
 from modrack.cli.rack import debug_flag, home_flag, json_flag
 from modrack.cli.text import as_json, clean
+from modrack_registry.errors import UserError
 
 
 @click.command("views")
@@ -27,6 +28,8 @@ def command(json_: bool, home: Path | None) -> None:
     from modrack_registry.store.views import find_names, name_columns, store_views
 
     database = open_store(home).database
+    if database.schema is None:
+        raise UserError(f"There is nothing in {database.place} yet.", "modrack train makes the first run.")
     with database.write() as connection:
         store_views(connection)
         names = name_columns(find_names(connection))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from contextlib import closing
@@ -41,15 +42,18 @@ def back_up(database: Database, target: Path) -> None:
             _copy(source, part, database.busy)
         _sync(part)
         _put(part, target)
+        _sync(target.parent)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror}.", "Name a file elsewhere.") from None
     finally:
-        part.unlink(missing_ok=True)
-    _sync(target.parent)
+        for more in ("", "-journal", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                part.with_name(part.name + more).unlink()
 
 
 def _copy(source: Path, target: Path, busy: float) -> None:
     with closing(connect(source, busy)) as read, closing(connect(target, busy)) as write:
+        write.execute("PRAGMA synchronous = OFF")  # synced once, when it is whole
         try:
             read.backup(write)  # in one go: one that is cut into pieces starts again at each write beside it
             write.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it

@@ -235,7 +235,9 @@ def explain(error: Exception, place: str) -> DatabaseTrouble:
     for words, meaning, hint in _MEANINGS:
         if words in low:
             return DatabaseTrouble(f"{place} {meaning}.", hint)
-    return DatabaseTrouble(f"{place}: {said.splitlines()[0] if said else type(error).__name__}", None)
+    away = "connection" in low or "resolve host" in low
+    hint = "Is the server running, and its URL (MODRACK_DB) right?" if away else None
+    return DatabaseTrouble(f"{place}: {said.splitlines()[0] if said else type(error).__name__}", hint)
 
 
 _URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."

@@ -99,7 +99,7 @@ def _back_up(database: Database, version: str) -> Path | None:
     if database.path is None:
         return None
     stem = f"{database.path.name}.backup-{version}-"
-    for left in database.path.parent.glob(f"{stem}*.part"):
+    for left in database.path.parent.glob(f"{stem}*.part*"):
         left.unlink()  # of a process that was killed
     name = f"{stem}{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}Z"
     target, count = database.path.with_name(name), 1
