@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from modrack_registry.store import schema, spill
-from modrack_registry.store.database import DatabaseTrouble
 from modrack_registry.store.status import ALIVE, true_status
 from modrack_registry.store.store import Store
+from modrack_registry.store.trouble import DatabaseTrouble
 
 # As many of a kind as a person reads.
 MOST = 10
@@ -101,13 +101,13 @@ def _folders(store: Store, connection: Connection | None) -> Iterator[Finding]:
     numbered = sorted((each for each in store.home.glob("*/") if each.name.isdigit()), key=lambda each: int(each.name))
     for folder in numbered:
         row = known.get(folder.name)
-        if row is None:
+        if row is None and any(folder.iterdir()):  # an empty one is left where a process was killed as it started
             yield Finding(
                 "folder",
                 f"{folder} belongs to no run in {store.database.place}.",
                 "It is of another database (MODRACK_DB) or of one that was lost: move it away, or put a backup back.",
             )
-        elif spill.waits(folder):
+        elif row is not None and spill.waits(folder):
             going = row.status in ALIVE and true_status(row.status, leases.get(row.id)) != "lost"
             if not going or spill.ended(folder, row.attempt):
                 yield Finding(

@@ -18,11 +18,14 @@ from modrack_registry.errors import UserError
 from modrack_registry.store import schema
 from modrack_registry.store.files import check_file, check_local, connect, create_private, make_private
 from modrack_registry.store.migrations import REVISIONS, Revisions
+from modrack_registry.store.trouble import DatabaseTrouble, explain
 
 # Long enough for many processes that all want to write; a reader seldom waits at all.
 BUSY_SECONDS = 60.0
 # The rare corruption by a WAL reset is fixed from here on. https://www.sqlite.org/wal.html#the_wal_reset_bug
 _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+
+_URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."
 
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
@@ -167,11 +170,26 @@ class Database:
             with connection.begin():
                 if not self.sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.APPLICATION_ID})
+                    self._refuse_others(connection)
                 schema.metadata.create_all(connection)
                 if connection.execute(schema.version.select()).first() is None:
                     connection.execute(schema.version.insert().values(version_num=schema.SCHEMA_VERSION))
                 if self.sqlite:
                     connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+
+    def _refuse_others(self, connection: Connection) -> None:
+        """A file says whose it is; on a server it is told by the tables."""
+        if self._version() is None:
+            there = set(
+                connection.exec_driver_sql(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+                ).scalars()
+            )
+            if clash := sorted(there & set(schema.metadata.tables)):
+                raise UserError(
+                    f"{self.place} holds tables of another program: {', '.join(clash)}.",
+                    "Use a database, or a schema in it, of its own: createdb modrack",
+                )
 
     def _migrate(self, version: str) -> None:
         """Bring an older file to the schema of this modrack. Raises UserError for a newer one, and on PostgreSQL."""
@@ -222,40 +240,6 @@ class Database:
             yield
         except (DBAPIError, sqlite3.Error) as error:
             raise explain(error, self.place) from error
-
-
-class DatabaseTrouble(UserError):
-    """The database could not be read or written: what happened, and what to do."""
-
-
-def explain(error: Exception, place: str) -> DatabaseTrouble:
-    """What an error of the database driver means for a person."""
-    said = str(getattr(error, "orig", error)).strip()
-    low = said.lower()
-    for words, meaning, hint in _MEANINGS:
-        if words in low:
-            return DatabaseTrouble(f"{place} {meaning}.", hint)
-    away = "connection" in low or "resolve host" in low
-    hint = "Is the server running, and its URL (MODRACK_DB) right?" if away else None
-    return DatabaseTrouble(f"{place}: {said.splitlines()[0] if said else type(error).__name__}", hint)
-
-
-_URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."
-_DAMAGED = "Put a backup in its place; `sqlite3 FILE .recover` saves what it can of this one."
-_MEANINGS = (
-    ("is locked", "is locked: another program has been writing it for too long", "Try again, or end that program."),
-    ("malformed", "is damaged", _DAMAGED),
-    ("not a database", "is damaged, or not a database", _DAMAGED),
-    ("disk is full", "cannot grow: the disk is full", "Make room, or choose another home."),
-    (
-        "disk i/o error",
-        "cannot be read or written: the disk reports an error",
-        "Look at the disk; the log of the system says more.",
-    ),
-    ("readonly", "cannot be written: it is read-only", "Ask its owner, or choose another home."),
-    ("unable to open", "cannot be opened", "Look who owns the file and its folder."),
-    ("no such table", "lacks a table: it is damaged", _DAMAGED),
-)
 
 
 def wal_is_safe(here: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
