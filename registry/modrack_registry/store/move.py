@@ -1,17 +1,17 @@
 """Copies a whole database into an empty one, of the same engine or the other, and proves that it is the same.
 
 Rows go in batches, in one transaction of the new database; the old one is only read, and at one moment. Each table's
-rows are counted and summed up on both sides (`Sum`); where they differ nothing is kept.
+rows are counted and hashed on both sides (`Sum`); where they differ nothing is kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Double, Float, Table, func, select
+from sqlalchemy import Column, Connection, Double, Table, Text, collate, func, select
 
 from modrack_registry.errors import UserError
 from modrack_registry.store import schema
@@ -21,27 +21,15 @@ from modrack_registry.store.status import ALIVE, true_status
 BATCH = 10_000
 # The numbers that the database gives, by table; for the others it gives none.
 _NUMBERED = ("name", "run", "component", "series")
-Row = Sequence[Any]
+Rows = list[tuple[Any, ...]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sum:
-    """A count and a checksum of rows that do not depend on their order: text sorts differently elsewhere."""
+    """How many rows a table has, and the SHA-256 of all their values in the order of its key."""
 
-    rows: int = 0
-    total: int = 0
-
-    def add(self, rows: Sequence[Row]) -> None:
-        """Take in rows, as plain values."""
-        for row in rows:
-            digest = hashlib.blake2b(repr(row).encode("utf-8", "replace"), digest_size=16).digest()
-            self.total += int.from_bytes(digest, "big")
-        self.rows += len(rows)
-
-    @property
-    def checksum(self) -> str:
-        """32 hexadecimal digits."""
-        return f"{self.total % 2**128:032x}"
+    rows: int
+    checksum: str
 
 
 def move(source: Database, target: Database, report: Callable[[str], None] = lambda _: None) -> dict[str, Sum]:
@@ -66,7 +54,7 @@ def move(source: Database, target: Database, report: Callable[[str], None] = lam
             _go_on_counting(old, new)
             for name, copied in done.items():
                 arrived = _sum(new, schema.metadata.tables[name])
-                if (arrived.rows, arrived.checksum) != (copied.rows, copied.checksum):
+                if arrived != copied:
                     raise UserError(
                         f"{target.place}: {name} has {arrived.rows:,} rows of {copied.rows:,}, or other ones.",
                         "Nothing was kept. Is another program writing it?",
@@ -88,42 +76,50 @@ def _refuse_full(new: Connection, target: Database) -> None:
             raise UserError(f"{target.place} holds runs already.", "Name an empty database.")
 
 
-def _rows(connection: Connection, table: Table) -> Iterator[list[tuple[Any, ...]]]:
-    """All rows in batches, never all of them in memory. A -0.0 becomes 0.0, as SQLite stores it."""
-    numbers = [index for index, column in enumerate(table.columns) if isinstance(column.type, (Double, Float))]
-    found = connection.execution_options(yield_per=BATCH).execute(select(table))
+def _rows(connection: Connection, table: Table) -> Iterator[Rows]:
+    """All rows in the order of their key, in batches, never all of them in memory."""
+    # A -0.0 becomes 0.0, as SQLite stores it; text sorts by its bytes everywhere.
+    columns = [(column + 0.0).label(column.name) if _is_number(column) else column for column in table.columns]
+    plain = connection.dialect.name == "sqlite"
+    key = [
+        column if plain or not isinstance(column.type, Text) else collate(column, "C") for column in table.primary_key
+    ]
+    found = connection.execution_options(yield_per=BATCH).execute(select(*columns).order_by(*key))
     for batch in found.partitions():
-        rows = []
-        for row in batch:
-            plain = list(row)
-            for index in numbers:
-                if plain[index] is not None:
-                    plain[index] += 0.0
-            rows.append(tuple(plain))
-        yield rows
+        yield [tuple(row) for row in batch]  # the text of a Row leaves out the middle of what is long
+
+
+def _is_number(column: Column[Any]) -> bool:
+    return isinstance(column.type, Double)
 
 
 def _sum(connection: Connection, table: Table) -> Sum:
-    found = Sum()
-    for rows in _rows(connection, table):
-        found.add(rows)
-    return found
+    return _take(_rows(connection, table), lambda _: None)
 
 
 def _copy(old: Connection, new: Connection, table: Table) -> Sum:
-    done = Sum()
+    raw: Any = new.connection.driver_connection
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    marks = ", ".join("?" for _ in table.columns)
-    for rows in _rows(old, table):
-        done.add(rows)
-        if new.dialect.name == "sqlite":
-            new.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', rows)
-        else:
-            raw: Any = new.connection.driver_connection
-            with raw.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as stream:
-                for row in rows:
-                    stream.write_row(row)
-    return done
+
+    def to_sqlite(rows: Rows) -> None:
+        marks = ", ".join("?" for _ in table.columns)
+        raw.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', rows)
+
+    def to_postgresql(rows: Rows) -> None:
+        with raw.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as stream:
+            for row in rows:
+                stream.write_row(row)
+
+    return _take(_rows(old, table), to_sqlite if new.dialect.name == "sqlite" else to_postgresql)
+
+
+def _take(batches: Iterable[Rows], use: Callable[[Rows], None]) -> Sum:
+    count, digest = 0, hashlib.sha256()
+    for rows in batches:
+        count += len(rows)
+        digest.update("".join(f"{row!r}\n" for row in rows).encode("utf-8", "replace"))
+        use(rows)
+    return Sum(count, digest.hexdigest())
 
 
 def _go_on_counting(old: Connection, new: Connection) -> None:

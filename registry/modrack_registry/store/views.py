@@ -75,7 +75,9 @@ def view_selects(names: Iterable[Name], sqlite: bool) -> dict[str, str]:
 def find_names(connection: Connection) -> list[Name]:
     """The options and metrics that occur, by index; the MOST_COLUMNS of the most runs where there are more."""
     found: list[Name] = []
-    for number, path, param, text, metric in connection.exec_driver_sql(_NAMES):
+    # SQLite's columns take values of any type, so that it need not be asked there.
+    names = _NAMES.format(text="0" if connection.dialect.name == "sqlite" else _TEXT)
+    for number, path, param, text, metric in connection.exec_driver_sql(names):
         found += [Name(number, path, "param", bool(text))] if param else []
         found += [Name(number, path, "metric")] if metric else []
     if len(found) > MOST_COLUMNS:
@@ -123,10 +125,11 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _NAMES = """
 SELECT n.id, n.text,
        EXISTS (SELECT 1 FROM param p WHERE p.name = n.id),
-       EXISTS (SELECT 1 FROM param p WHERE p.name = n.id AND p.number IS NULL AND p.text IS NOT NULL),
+       {text},
        EXISTS (SELECT 1 FROM series s WHERE s.name = n.id)
 FROM name n ORDER BY n.id
 """
+_TEXT = "EXISTS (SELECT 1 FROM param p WHERE p.name = n.id AND p.number IS NULL AND p.text IS NOT NULL)"
 
 _POSTGRESQL_VIEWS = "SELECT viewname FROM pg_views WHERE schemaname = current_schema()"
 
