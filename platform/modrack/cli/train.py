@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from modrack.cli.text import as_json, columns
 from modrack_registry.errors import RunFailed, UserError
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from modrack_registry.store import Run
 
 
 class TrainCommand(click.Command):
@@ -25,10 +29,16 @@ class TrainCommand(click.Command):
         if "registry" not in ctx.meta:
             from modrack.configure.local import local_plugins
 
-            plugin, without, word = _ahead(args)
+            ahead = _ahead(args)
+            word = ahead.file
             file = ctx.meta["file"] = None if word is None else Path(word)
             ctx.meta["file word"] = word
-            ctx.meta["registry"] = load(ctx, [*map(str, local_plugins(file)), *plugin], without)
+            past = ctx.meta["past"] = _past(ahead)
+            kept = sorted((past.folder / "plugins").glob("*.py")) if past is not None else []
+            # What is said here wins over what the run kept of the same name.
+            names = {Path(each).stem for each in ahead.plugin}
+            local = [*local_plugins(file), *(each for each in kept if each.stem not in names)]
+            ctx.meta["registry"] = load(ctx, [*map(str, local), *ahead.plugin], ahead.without)
         rest = super().parse_args(ctx, args)
         ctx.meta["given"] = given
         return rest
@@ -66,6 +76,9 @@ class TrainCommand(click.Command):
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[FILE.toml] [PATH=VALUE]...")
 @json_flag
 @click.option("--print-config", is_flag=True, help="Print every value and where it came from, as TOML; do not train.")
+@click.option("--from-run", metavar="RUN", help="Start from the configuration of a past run.")
+@click.option("--exact", is_flag=True, help="With --from-run: refuse if anything is different from then.")
+@click.option("--no-diff", is_flag=True, help="Do not keep the uncommitted changes of the code (diff=false).")
 @click.option("--dry-run", is_flag=True, help="Build all, take one step, print the plan; keep nothing.")
 @home_flag
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -78,6 +91,9 @@ def command(
     json_: bool,
     print_config: bool,
     dry_run: bool,
+    from_run: str | None,
+    exact: bool,
+    no_diff: bool,
     home: Path | None,
     quiet: bool,
     **flags: Any,
@@ -88,17 +104,23 @@ def command(
     modrack train
     modrack train --model cnn --dataset digits model.width=32 epochs=5
     modrack train experiment.toml optimizer.lr=0.01
+    modrack train --from-run 12 model.width=128
     """
     from modrack.configure.resolve import resolve
 
     registry: Registry = ctx.meta["registry"]
     choices = {name.removeprefix("kind_"): list(names) for name, names in flags.items() if name.startswith("kind_")}
     kept, mistakes = _sort_words(registry, words, ctx)
+    past = ctx.meta["past"]
+    if past is not None and ctx.meta["file"] is not None:
+        mistakes.append(UserError("--from-run and an experiment file are both there.", "Give one of them."))
+    if exact and past is None:
+        mistakes.append(UserError("--exact says how to repeat a run.", "Give it with --from-run RUN."))
     experiment = resolve(
         registry,
-        file=ctx.meta["file"],
+        file=ctx.meta["file"] or (past.config if past is not None else None),
         choices={kind: names for kind, names in choices.items() if names},
-        words=kept,
+        words=[*kept, *(["diff=false"] if no_diff else [])],
         more=mistakes,
     )
     if not quiet:
@@ -118,9 +140,15 @@ def command(
 
     screen = choose_screen(json_, quiet, home)
     try:
-        from modrack.runner.session import run
+        typed = ["modrack", *_typed(ctx)]
+        if past is None:
+            from modrack.runner.session import run
 
-        done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=screen)
+            done = run(experiment, home=home, command=typed, report=screen)
+        else:
+            from modrack.runner.rerun import rerun
+
+            done = rerun(past, experiment, home=home, exact=exact, command=typed, report=screen)
         if done is None:  # one of several processes, and not the one that reports
             return 0
     except RunFailed as error:
@@ -135,9 +163,27 @@ def command(
     return 130 if done.status == "interrupted" else 0
 
 
-def _ahead(args: Sequence[str]) -> tuple[list[str], list[str], str | None]:
-    """What decides about loading, read before the flags of the kinds are known: plugins, without, the file."""
-    found: dict[str, list[str]] = {"--plugin": [], "--without": []}
+@dataclass
+class Ahead:
+    """What decides about loading, read before the flags of the kinds are known."""
+
+    plugin: list[str]
+    without: list[str]
+    file: str | None
+    from_run: str | None
+    home: str | None
+
+
+def _past(ahead: Ahead) -> Run | None:
+    if ahead.from_run is None:
+        return None
+    from modrack_registry.store import open_store
+
+    return open_store(Path(ahead.home) if ahead.home else None).resolve(ahead.from_run)
+
+
+def _ahead(args: Sequence[str]) -> Ahead:
+    found: dict[str, list[str]] = {"--plugin": [], "--without": [], "--from-run": [], "--home": []}
     file: str | None = None
     index = 0
     while index < len(args):
@@ -152,10 +198,11 @@ def _ahead(args: Sequence[str]) -> tuple[list[str], list[str], str | None]:
         elif file is None and not word.startswith("-") and (not equals or args[index].endswith(".toml")):
             file = args[index]
         index += 1
-    return found["--plugin"], found["--without"], file
+    runs, homes = found["--from-run"], found["--home"]
+    return Ahead(found["--plugin"], found["--without"], file, runs[-1] if runs else None, homes[-1] if homes else None)
 
 
-_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help")
+_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help", "--exact", "--no-diff")
 
 
 def _sort_words(registry: Registry, words: Sequence[str], ctx: click.Context) -> tuple[list[str], list[UserError]]:

@@ -111,7 +111,8 @@ def joined(device: str = "cpu") -> Iterator[Engine]:
                 f"{world} processes were started, but there are {there} devices.", "Start as many as there are."
             )
         torch.accelerator.set_device_index(local_rank)
-    torch.distributed.init_process_group("nccl" if accelerated else "gloo")
+    # Facts of the host (counts, requests to stop) travel by gloo, so that asking never waits for the device.
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if accelerated else "gloo")
     try:
         yield Engine(torch.distributed.get_rank(), world, local_rank)
     finally:

@@ -82,6 +82,7 @@ def make_plan(hardware: Hardware, facts: Facts, settings: Settings) -> Plan:
             _memory_format(facts, settings),
             Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
             _compile(facts, settings),
+            _deterministic(kind, settings),
             _feeder(hardware, kind, facts),
             _micro_batch(settings),
             _threads(hardware, kind, settings),
@@ -142,6 +143,16 @@ def _compile(facts: Facts, settings: Settings) -> Decision:
         return Decision("compile", True, "asked for")
     return Decision(
         "compile", False, "asked for" if settings.compile is False else "off unless asked for: compile=true"
+    )
+
+
+def _deterministic(kind: str, settings: Settings) -> Decision:
+    if kind == "cpu":
+        return Decision("deterministic", True, "a CPU adds up in the same order each time")
+    if settings.deterministic:
+        return Decision("deterministic", True, "asked for")
+    return Decision(
+        "deterministic", False, "faster kernels, whose sums differ in the last bits; deterministic=true repeats exactly"
     )
 
 
