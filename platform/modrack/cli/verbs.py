@@ -21,6 +21,7 @@ VERBS = {
     "new": ("modrack.cli.new", "Write a new part, or a plugin with one of each kind."),
     "check": ("modrack.cli.check", "Try every part of a plugin, and say what to mend."),
     "runs": ("modrack.cli.runs", "Find past runs again."),
+    "db": ("modrack.cli.db", "Keep the database of runs whole: info, check, backup, move."),
 }
 
 

@@ -84,10 +84,11 @@ class Store:
         done: dict[int, int] = {}
         for folder in sorted(self.home.glob("*/")):
             if folder.name.isdigit() and spill.waits(folder):
-                run = self.get(int(folder.name))
-                if run.status not in ALIVE or spill.ended(folder, run.attempt):
-                    place = Place(run.id, run.attempt, run.started.timestamp())
-                    done[run.id] = replay(self.database, place, folder)
+                chosen = select(schema.run).where(schema.run.c.id == int(folder.name))
+                for run in read_runs(self.database, self.home, chosen):  # none: another database's
+                    if run.status not in ALIVE or spill.ended(folder, run.attempt):
+                        place = Place(run.id, run.attempt, run.started.timestamp())
+                        done[run.id] = replay(self.database, place, folder)
         return done
 
     def get(self, run: int) -> Run:
