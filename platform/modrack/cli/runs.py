@@ -14,6 +14,7 @@ VERBS = {
     "plot": ("modrack.cli.runs_plot", "Curves in the terminal, or as a picture."),
     "watch": ("modrack.cli.runs_watch", "Follow a run that is going on."),
     "export": ("modrack.cli.runs_export", "Write runs or curves as csv, json, jsonl or parquet."),
+    "sql": ("modrack.cli.runs_sql", "Ask in SQL, read-only."),
     "tag": ("modrack.cli.runs_tag", "Put words on a run to find it by."),
     "note": ("modrack.cli.runs_note", "Write a note on a run."),
     "rm": ("modrack.cli.runs_rm", "Take runs out of all lists."),
