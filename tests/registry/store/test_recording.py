@@ -125,6 +125,7 @@ def test_logging_costs_microseconds(store: Store, recorder: Recorder) -> None:
     assert len(store.get(1).history("lr")[0]) == 5000
 
 
+@on_sqlite
 def test_a_hundred_thousand_points_a_second(store: Store, recorder: Recorder) -> None:
     clock = time.perf_counter()
     for step in range(10_000):
