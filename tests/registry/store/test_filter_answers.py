@@ -246,7 +246,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     store.database.close()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=filters, large=st.booleans())
 def test_the_database_agrees_with_plain_python(runs: Known, text: str, large: bool) -> None:
     store, known = runs.store, runs.records
@@ -268,7 +268,7 @@ def test_the_database_agrees_with_plain_python(runs: Known, text: str, large: bo
         assert sorted(query.sort("-test.accuracy", "lr").select_ids()) == expected
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     keys=st.lists(
         st.sampled_from(["-lr", "mixed", "loss@min", "-test.accuracy", "-status", "name", "started"]), max_size=2

@@ -10,7 +10,7 @@ from modrack_registry.errors import UserError
 from modrack_registry.store.filter import checks, operands
 from modrack_registry.store.filter.checks import Check, any_of
 from modrack_registry.store.filter.mistakes import mistake
-from modrack_registry.store.filter.nodes import All, Key, Not, Some, Term, Tree, Word
+from modrack_registry.store.filter.nodes import All, Key, Not, Some, Term, Tree
 from modrack_registry.store.filter.read import Reader, dates, numbers, options, statuses, texts
 from modrack_registry.store.filter.subjects import Attribute, Metric, Param, Parts, Plugins, Subject, Tags
 
@@ -86,13 +86,13 @@ def _reader(subject: Subject, now: float) -> Reader:
     if isinstance(subject, Param):
         return options(subject)
     if isinstance(subject, Metric):
-        return numbers
+        return numbers(operands.number if subject.whole else operands.real)
     if not isinstance(subject, Attribute):
         return texts(ordered=False)
     readers: dict[str, Callable[[], Reader]] = {
-        "integer": lambda: numbers,
-        "number": lambda: numbers,
-        "span": lambda: _spans,
+        "integer": lambda: numbers(operands.number),
+        "number": lambda: numbers(operands.real),
+        "span": lambda: numbers(_seconds),
         "date": lambda: dates(now),
         "status": lambda: statuses,
         "commit": lambda: texts(ordered=False, short=True),
@@ -101,5 +101,5 @@ def _reader(subject: Subject, now: float) -> Reader:
     return readers[subject.sort]()
 
 
-def _spans(order: str, word: Word) -> Check:
-    return numbers(order, word, lambda text: operands.number(text) if (found := operands.span(text)) is None else found)
+def _seconds(text: str) -> float | None:
+    return operands.real(text) if (found := operands.span(text)) is None else found

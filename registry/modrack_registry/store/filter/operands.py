@@ -25,6 +25,12 @@ def number(text: str) -> int | float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
+def real(text: str) -> float | None:
+    """A number as options and metrics keep it."""
+    found = number(text)
+    return None if found is None else float(found)
+
+
 def span(text: str) -> float | None:
     """Seconds of a text like `90m` or `1h30m`."""
     if not _SPAN.fullmatch(text):

@@ -21,17 +21,21 @@ _COMMIT = re.compile(r"[0-9a-f]{4,39}")
 _EXACT = 2**53
 
 
-def numbers(order: str, word: Word, read: Callable[[str], int | float | None] = operands.number) -> Check:
-    """A number, `A..B`, or `*`."""
-    if order == "~":
-        raise ValueError("~ looks into texts, and this is a number.", "Like 0.1..0.2 after =.")
-    if word.text == "*" and order == "=" and not word.quoted:
-        return checks.Present()
-    between = operands.ends(word.text) if order == "=" and not word.quoted else None
-    if between is not None:
-        low, high = (_one_number(end, word, read) if end else None for end in between)
-        return _within(low, high, word)
-    return checks.Number(order, _one_number(word.text, word, read))  # type: ignore[arg-type]
+def numbers(one: Callable[[str], int | float | None]) -> Reader:
+    """A number as `one` reads it, `A..B`, or `*`."""
+
+    def read(order: str, word: Word) -> Check:
+        if order == "~":
+            raise ValueError("~ looks into texts, and this is a number.", "Like 0.1..0.2 after =.")
+        if word.text == "*" and order == "=" and not word.quoted:
+            return checks.Present()
+        between = operands.ends(word.text) if order == "=" and not word.quoted else None
+        if between is not None:
+            low, high = (_one_number(end, word, one) if end else None for end in between)
+            return _within(low, high, word)
+        return checks.Number(order, _one_number(word.text, word, one))  # type: ignore[arg-type]
+
+    return read
 
 
 def dates(now: float) -> Reader:
@@ -99,7 +103,7 @@ def options(param: Param) -> Reader:
                     raise ValueError(
                         f"{param.name} is a text, and {shown(word.text)} a number.", "Quotes make it a text."
                     )
-                return checks.Number(order, value)  # type: ignore[arg-type]
+                return checks.Number(order, float(value))  # type: ignore[arg-type]
             if param.numbers and not param.texts:
                 raise ValueError(f"{param.name} is a number, and {shown(word.text)} is none.")
             return checks.Text(order, word.text)  # type: ignore[arg-type]
@@ -113,7 +117,7 @@ def _same_option(param: Param, word: Word) -> Check:
         return checks.Text("=", word.text)
     between = operands.ends(word.text)
     if between is not None and param.numbers:
-        low, high = (operands.number(end) if end else None for end in between)
+        low, high = (operands.real(end) if end else None for end in between)
         if (low is None) == (not between[0]) and (high is None) == (not between[1]):
             return _within(low, high, word)
     if word.text == "*":
@@ -134,7 +138,7 @@ def _same_option(param: Param, word: Word) -> Check:
 def _same_number(param: Param, value: int | float, word: Word) -> Check:
     if isinstance(value, int) and abs(value) > _EXACT:
         return checks.Text("=", str(value))
-    number = checks.Number("=", value)
+    number = checks.Number("=", float(value))
     return any_of(number, checks.Text("=", word.text)) if param.texts else number
 
 
