@@ -13,7 +13,7 @@ import click
 from modrack.cli.rack import home_flag, json_flag, load, loading_flags
 from modrack.cli.text import as_json, columns
 from modrack.launch import will_restart
-from modrack_registry.errors import RunFailed, UserError
+from modrack_registry.errors import ModrackWarning, RunFailed, UserError
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
 
@@ -274,9 +274,12 @@ def hush(*, debug: bool) -> None:
     import os
     import warnings
 
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        click.echo(f"Warning: {message}", err=True)
+
     warnings.simplefilter("ignore")
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+    warnings.simplefilter("always", ModrackWarning)
+    warnings.showwarning = show
     for name, value in (
         ("TRANSFORMERS_VERBOSITY", "error"),
         ("HF_DATASETS_DISABLE_PROGRESS_BARS", "1"),
