@@ -79,14 +79,7 @@ class Component:
     @property
     def file(self) -> str:
         """Where the factory is written, as `path:line`."""
-        source = _unwrapped(self.factory)
-        code = getattr(source, "__code__", None)
-        if code is not None:
-            return f"{code.co_filename}:{code.co_firstlineno}"
-        try:
-            return f"{inspect.getsourcefile(source)}:{inspect.getsourcelines(source)[1]}"
-        except (OSError, TypeError):
-            return "<unknown>"
+        return file_of(self.factory)
 
     @cached_property
     def digest(self) -> str:
@@ -107,17 +100,32 @@ class Component:
         is_class = inspect.isclass(self.factory)
         one = f"{'an' if self.kind.name[0] in 'aeiou' else 'a'} {self.kind.name}"
         if is_class and self.kind.form == "function":
+            arguments = ", ".join([*self.kind.given, "*", "…"])
+            function = re.sub(r"\W", "_", self.name)
             found.append(
                 UserError(
                     f"{where}: {one} is a function, this is a class.",
-                    f"Write `def {self.name.replace('-', '_')}({', '.join(self.kind.given)}, *, …)` that returns one.",
+                    f"Write `def {function}({arguments})` that returns {self.kind.returns or 'one'}.",
                 )
             )
         if not is_class and self.kind.form == "class":
-            found.append(UserError(f"{where}: {one} is a class, this is a function.", f"Write `class {self.name}:`."))
+            name = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", self.name))
+            methods = f" with {' and '.join(self.kind.methods)}" if self.kind.methods else ""
+            found.append(
+                UserError(f"{where}: {one} is a class, this is a function.", f"Write `class {name}:`{methods}.")
+            )
+        if is_class and self.kind.form == "class":
+            found += [
+                UserError(f"{where}: it has no method `{method}`.", f"Write `def {method}(self, …):` in it.")
+                for method in self.kind.methods
+                if not callable(getattr(self.factory, method, None))
+            ]
         if not NAME.fullmatch(self.name):
             found.append(
-                UserError(f"{where}: the name {self.name!r} has odd characters.", "Use a-z, 0-9 and '-', as in my-net.")
+                UserError(
+                    f"{where}: the name {self.name!r} has odd characters.",
+                    f"Use a-z, 0-9 and '-', as in name={_plainer(self.name)!r}.",
+                )
             )
         found += [
             UserError(f"{where}: @modrack.{self.kind.name} has no {fact!r}.", did_you_mean(fact, self.kind.facts))
@@ -138,6 +146,23 @@ class Component:
                 )
         found += [UserError(f"{where}: {problem}", hint) for problem, hint in problems]
         return found
+
+
+def _plainer(name: str) -> str:
+    """A name without odd characters that is like `name`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "my-net"
+
+
+def file_of(thing: Any) -> str:
+    """Where a function or class is written, as `path:line`; `<unknown>` where that cannot be found out."""
+    source = _unwrapped(thing)
+    code = getattr(source, "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    try:
+        return f"{inspect.getsourcefile(source)}:{inspect.getsourcelines(source)[1]}"
+    except (OSError, TypeError):
+        return "<unknown>"
 
 
 def _unwrapped(factory: Any) -> Any:

@@ -28,7 +28,7 @@ class TrainCommand(click.Command):
             plugin, without, word = _ahead(args)
             file = ctx.meta["file"] = None if word is None else Path(word)
             ctx.meta["file word"] = word
-            ctx.meta["registry"] = load(ctx, [*map(str, local_plugins(file)), *plugin], without)
+            ctx.meta["registry"] = load(ctx, plugin, without, local_plugins(file))
         rest = super().parse_args(ctx, args)
         ctx.meta["given"] = given
         return rest

@@ -36,7 +36,11 @@ class Modrack(LazyGroup):
         return [*self.verbs, *self._brought(ctx)]
 
     def more_commands(self, ctx: click.Context) -> list[tuple[str, str]]:
-        return [(name, command.get_short_help_str(60)) for name, command in self._brought(ctx).items()]
+        rows = []
+        for name, command in self._brought(ctx).items():
+            with contextlib.suppress(Exception):
+                rows.append((name, command.get_short_help_str(60)))
+        return rows
 
     def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
         """Commands of plugins, by name; a built-in verb wins. Nothing is loaded while modrack is the only plugin."""
@@ -47,9 +51,10 @@ class Modrack(LazyGroup):
             # Neither a broken plugin nor a wrong --plugin may stop `--help`.
             with contextlib.suppress(Exception):
                 others = load_others(ctx.params)
-                for _, command in others.commands() if others is not None else ():
-                    if isinstance(command, click.Command) and command.name and command.name not in self.verbs:
-                        ctx.meta["commands"].setdefault(command.name, command)
+                if others is not None:
+                    from modrack.cli.brought import brought
+
+                    ctx.meta["commands"] = brought(others, self.verbs)
         found: dict[str, click.Command] = ctx.meta["commands"]
         return found
 
