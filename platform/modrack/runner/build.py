@@ -15,6 +15,7 @@ from torch import nn
 
 from modrack.configure.experiment import Choice, Experiment
 from modrack.data.facts import Data, derive
+from modrack.runner.added import use_added
 from modrack.runner.allocator import keep_memory
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
@@ -156,6 +157,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
         model_choice.component.name,
         parameters,
     )
+    use_added(rig)
     _try_one_batch(rig)
     return rig
 
