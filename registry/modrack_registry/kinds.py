@@ -89,7 +89,7 @@ BUILT_IN_KINDS = (
 
 # What the runner gives, in words, by the name of the argument.
 GIVEN = {
-    "data": "the facts of the dataset: `shape`, `classes`, `sizes`, `columns`, `features`, `gives`, `target`, `texts()`",
+    "data": "the facts of the dataset: `shape`, `classes`, `sizes`, `columns`, `gives`, `target`, `texts()`",
     "params": "parameter groups; norms and biases are in one without weight decay",
     "optimizer": "the torch.optim.Optimizer whose learning rate it moves",
     "steps": "how many optimizer steps the run has",

@@ -10,7 +10,10 @@ from modrack_registry.registry import Registry
 
 
 def brought(registry: Registry, taken: Container[str]) -> dict[str, click.Command]:
-    """Commands of plugins, by name; a verb in `taken` wins, and of two the first. Who brings what cannot be is blamed."""
+    """Commands of plugins, by name; a verb in `taken` wins, and of two the first.
+
+    Who brings what cannot be is blamed for it.
+    """
     found: dict[str, click.Command] = {}
     owners: dict[str, str] = {}
     for plugin, command in registry.commands():

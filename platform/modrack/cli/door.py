@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from modrack.cli.complete import VARIABLE as COMPLETE
 from modrack_registry.errors import ModrackError, UserError
 
 MOST_LINES = 8
@@ -17,6 +18,10 @@ MOST_LINES = 8
 
 def run(args: Sequence[str]) -> int:
     """Run `modrack` with `args`. Returns the exit code: 0 done, 1 failed, 2 cannot be, 130 stopped by Ctrl-C."""
+    if COMPLETE in os.environ:
+        from modrack.cli.complete import answer
+
+        return answer()
     from modrack.cli.verbs import modrack
 
     debug = "--debug" in args

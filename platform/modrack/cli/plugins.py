@@ -84,6 +84,7 @@ def _left_out(plugins: Sequence[Plugin]) -> list[str]:
     out = sorted(here - {each.name for each in plugins})
     lines = [f"left out: {', '.join(map(clean, out))}"] if out else []
     known = here | {each.name for each in plugins}
-    for name in sorted((allowed_plugins() or set()) - known - {GROUP}):
-        lines.append(f"{ALLOWED} names {clean(name)}, which is not installed. {did_you_mean(name, known)}")
-    return lines
+    return lines + [
+        f"{ALLOWED} names {clean(name)}, which is not installed. {did_you_mean(name, known)}"
+        for name in sorted((allowed_plugins() or set()) - known - {GROUP})
+    ]

@@ -143,10 +143,10 @@ def _ahead(args: Sequence[str]) -> tuple[list[str], list[str], str | None]:
     while index < len(args):
         word, equals, value = args[index].partition("=")
         if word in found:
-            if not equals and index + 1 < len(args):
-                index += 1
-                value = args[index]
-            found[word].append(value)
+            index += not equals
+            # One without a value is click's to complain of.
+            if index < len(args):
+                found[word].append(value if equals else args[index])
         elif word.startswith("--") and not equals and word not in _BARE:
             index += 1  # A kind's flag, or an unknown one: its value is no file.
         elif file is None and not word.startswith("-") and (not equals or args[index].endswith(".toml")):

@@ -19,6 +19,7 @@ VERBS = {
     "resume": ("modrack.cli.resume", "Go on with a run that was stopped."),
     "new": ("modrack.cli.new", "Write a new part, or a plugin with one of each kind."),
     "check": ("modrack.cli.check", "Try every part of a plugin, and say what to mend."),
+    "completion": ("modrack.cli.completion", "Print the script that makes Tab complete."),
     "runs": ("modrack.cli.runs", "Find past runs again."),
 }
 
