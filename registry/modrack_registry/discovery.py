@@ -133,7 +133,8 @@ def find_sources(files: Sequence[str | Path] = (), beside: Sequence[str | Path] 
         name, version, lack = facts.get(id(dist), (point.name, None, None))
         # A path listed twice on sys.path shows one distribution twice; the first is the one that is imported.
         found.setdefault(
-            (name, point.name, point.value), Source(name, version, "package", point.value, unmet=_said(lack, here))
+            (name, point.name, point.value),
+            Source(name, version, "package", point.value, unmet=_said(name, lack, here)),
         )
     # The order of folders on a disk must not decide whose defaults win.
     packages = sorted(found.values(), key=lambda each: (each.plugin != GROUP, each.plugin, each.location))
@@ -176,7 +177,7 @@ def load_plugins(sources: Sequence[Source], without: Sequence[str] = ()) -> list
             module = source.load(plugin.content)
             owner = owners.setdefault(module.__name__, plugin)
             if owner is not plugin:
-                raise ImportError(f"its module {module.__name__} is that of plugin {owner.name} too; rename one")
+                raise UserError(f"its module {module.__name__} is that of plugin {owner.name} too; rename one")
             if module not in plugin.modules:
                 plugin.modules.append(module)
         plugin.seconds += time.perf_counter() - started
@@ -201,6 +202,8 @@ def guard(plugin: Plugin, hook: str | None = None) -> Iterator[None]:
         plugin.blame(f"it called sys.exit({error.code!r}){when}{_place(error)}")
     except SyntaxError as error:
         plugin.blame(f"{within}syntax error in {error.filename}:{error.lineno}: {error.msg}")
+    except UserError as error:
+        plugin.blame(f"{within}{_text(error)}")
     except BaseException as error:
         plugin.blame(f"{within}{type(error).__name__}: {_text(error)}{_place(error)}")
 
@@ -225,10 +228,10 @@ def _place(error: BaseException) -> str:
     return place
 
 
-def _said(lack: str | None, here: str | None) -> str | None:
+def _said(name: str, lack: str | None, here: str | None) -> str | None:
     if lack is None:
         return None
-    return f"it wants {lack}, and this is modrack {here}: install that, or a version of it that takes this one"
+    return f"it wants {lack}, and this is modrack {here}: install that, or a version of {name} that takes this one"
 
 
 def _file_source(path: Path, packages: Sequence[Source]) -> Source:

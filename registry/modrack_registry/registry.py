@@ -57,7 +57,7 @@ class Registry:
                 if not caller.has_spec():
                     known = [spec for spec in vars(hookspecs) if spec.startswith("modrack_")]
                     place = file_of(getattr(module, caller.name, module))
-                    raise ValueError(f"there is no hook {caller.name!r} ({place}). {did_you_mean(caller.name, known)}")
+                    raise UserError(f"there is no hook {caller.name!r} ({place}).", did_you_mean(caller.name, known))
         except Exception:
             # A failing register leaves its first half behind.
             if self.hooks.has_plugin(name):

@@ -21,7 +21,7 @@ def unmet(requires: Iterable[str], here: str | None) -> str | None:
             continue
         wanted = match[1].strip()
         if wanted and not _fits(wanted, here, match[2]):
-            return f"modrack {wanted}"
+            return f"modrack{wanted}"
     return None
 
 
