@@ -49,6 +49,11 @@ class Component:
         """`plugin/name`, which is never ambiguous."""
         return f"{self.plugin}/{self.name}"
 
+    @property
+    def where(self) -> str:
+        """What to call it in a mistake of its author's: kind, plugin, name, file and line."""
+        return f"{self.kind.name} {self.full} ({self.file})"
+
     @cached_property
     def doc(self) -> str:
         """The docstring, cleaned."""
@@ -95,7 +100,7 @@ class Component:
 
     def mistakes(self) -> list[UserError]:
         """Everything in which the declaration breaks the contract, each with file and line."""
-        where = f"{self.kind.name} {self.full} ({self.file})"
+        where = self.where
         found: list[UserError] = []
         is_class = inspect.isclass(self.factory)
         one = f"{'an' if self.kind.name[0] in 'aeiou' else 'a'} {self.kind.name}"

@@ -83,7 +83,8 @@ class Resolution:
     def __init__(self, sources: Sources) -> None:
         self.sources, self.registry, self.asked = sources, sources.registry, sources.asked
         self.mistakes = [*sources.mistakes, *(each for layer in self.asked.layers for each in layer.mistakes)]
-        self.notes: list[str] = []
+        self.files = {plugin.name for plugin in self.registry.plugins if plugin.origin == "file"}
+        self.notes = [f"Plugin {each.name} is broken: {each.error}" for each in self.registry.broken if each.content]
         self.origins: dict[str, str] = {}
         self.failed: set[str] = set()
         self.defaults = Defaults(self.registry, self.asked)
@@ -158,8 +159,10 @@ class Resolution:
         values = {each.name: (each.value, each.text, each.said) for each in given}
         prefix = Choice(component, {}, part).prefix
         label = f"{component.kind.name} {component.name}"
+        # Who uses a file of their own is most likely its author, and wants to know where to look.
+        declared = f"{component.full} ({component.file})" if component.plugin in self.files else ""
         try:
-            checked, mistakes = check_options(component.options, values, label, prefix)
+            checked, mistakes = check_options(component.options, values, label, prefix, declared)
         except UserError as error:
             self.mistakes.append(error)
             return {}
