@@ -48,6 +48,25 @@ class Environment:
         done = subprocess.run([*pip, *only, *map(str, sources)], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
 
+    def shell(self, line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run a line as a person types it, with this environment's `modrack`, `pip`, `python` and `pytest`."""
+        pip = f"exec {sys.executable} -m pip --python {self.python} --disable-pip-version-check --quiet"
+        scripts = {
+            "modrack": f'exec {self.python} -m modrack "$@"',
+            "pytest": f'exec {self.python} -m pytest -p no:cacheprovider "$@"',
+            # What would fetch from an index and build in yet another environment stays in this one.
+            "pip": f'{pip} "$1" --no-deps --no-build-isolation --no-index "${{@:2}}"',
+        }
+        for name, text in scripts.items():
+            script = self.python.with_name(name)
+            script.write_text(f"#!/usr/bin/env bash\n{text}\n")
+            script.chmod(0o755)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODRACK", "PYTHON"))}
+        path = f"{self.python.parent}{os.pathsep}{kept['PATH']}"
+        return subprocess.run(
+            ["bash", "-c", line], cwd=cwd, env=kept | {"PATH": path}, capture_output=True, text=True, timeout=300
+        )
+
     def modrack(self, *words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m modrack` in it; `env` adds to the environment."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODRACK", "PYTHON"))}
