@@ -122,19 +122,19 @@ def find_sources(files: Sequence[str | Path] = (), beside: Sequence[str | Path] 
 
     `files` were named, `beside` lie beside an experiment. Raises UserError for a file that is none.
     """
-    facts: dict[int, tuple[str, str | None, str | None]] = {}  # by distribution: name, version, what it lacks
-    found: dict[tuple[str, str, str], Source] = {}
     points = [(point, point.dist) for point in importlib.metadata.entry_points(group=GROUP)]
-    here = next((dist.version for _, dist in points if dist is not None and dist.name == GROUP), None)
+    # Read once: a distribution parses its metadata anew for each thing it is asked.
+    facts = {key: dist.metadata for key, dist in {id(dist): dist for _, dist in points}.items() if dist is not None}
+    here = next((said["Version"] for said in facts.values() if said["Name"] == GROUP), None)
+    lacks = {key: unmet(said.get_all("Requires-Dist") or (), here) for key, said in facts.items()}
+    found: dict[tuple[str, str, str], Source] = {}
     for point, dist in points:
-        if dist is not None and id(dist) not in facts:
-            # Each of these reads and parses the distribution's metadata anew.
-            facts[id(dist)] = (dist.name, dist.version, unmet(dist.requires or (), here))
-        name, version, lack = facts.get(id(dist), (point.name, None, None))
+        key = id(dist)
+        name, version = (facts[key]["Name"], facts[key]["Version"]) if key in facts else (point.name, None)
         # A path listed twice on sys.path shows one distribution twice; the first is the one that is imported.
         found.setdefault(
             (name, point.name, point.value),
-            Source(name, version, "package", point.value, unmet=_said(name, lack, here)),
+            Source(name, version, "package", point.value, unmet=_said(name, lacks.get(key), here)),
         )
     # The order of folders on a disk must not decide whose defaults win.
     packages = sorted(found.values(), key=lambda each: (each.plugin != GROUP, each.plugin, each.location))

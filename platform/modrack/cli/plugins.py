@@ -37,7 +37,9 @@ def command(ctx: click.Context, json_: bool, freeze: bool, plugin: tuple[str, ..
     elif json_:
         click.echo(as_json([{name: getattr(each, name) for name in FIELDS} for each in plugins]))
     else:
-        click.echo("\n".join([*_table(plugins), *_remarks(plugins), *_left_out(plugins)]))
+        click.echo("\n".join([*_table(plugins), *_remarks(plugins)]))
+        for line in _left_out(plugins):
+            click.echo(line, err=True)
 
 
 def _call_hooks(registry: Registry) -> None:

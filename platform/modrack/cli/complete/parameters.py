@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-from modrack.cli.complete import parts, runs, words
+from modrack.cli.complete import parts
 from modrack.cli.complete.files import paths
 from modrack.cli.lazy import LazyGroup
 
@@ -22,8 +22,12 @@ def fitting(context: click.Context, wanted: click.Command | click.Parameter, beg
         return parts.components(context, wanted.name.removeprefix("kind_"), begun)
     command = context.command.name
     if wanted.name in ("run", "runs", "run_id", "run_ids"):
+        from modrack.cli.complete import runs
+
         return runs.numbers(context, begun)
     if wanted.name == "words" and command == "train":
+        from modrack.cli.complete import words
+
         return words.fitting_words(context, begun)
     if wanted.name == "kind":
         return _templates(begun) if command == "new" else parts.kinds(context, begun)
