@@ -31,7 +31,7 @@ def train(
     from modrack.runner.session import run
     from modrack_registry.registry import load_registry
 
-    registry = load_registry([*local_plugins(file), *plugins], list(without))
+    registry = load_registry(list(plugins), list(without), local_plugins(file))
     experiment = resolve(registry, file=None if file is None else Path(file), values=values)
     from modrack_registry.store import Run
 

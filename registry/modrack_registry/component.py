@@ -49,6 +49,11 @@ class Component:
         """`plugin/name`, which is never ambiguous."""
         return f"{self.plugin}/{self.name}"
 
+    @property
+    def where(self) -> str:
+        """What to call it in a mistake of its author's: kind, plugin, name, file and line."""
+        return f"{self.kind.name} {self.full} ({self.file})"
+
     @cached_property
     def doc(self) -> str:
         """The docstring, cleaned."""
@@ -79,14 +84,7 @@ class Component:
     @property
     def file(self) -> str:
         """Where the factory is written, as `path:line`."""
-        source = _unwrapped(self.factory)
-        code = getattr(source, "__code__", None)
-        if code is not None:
-            return f"{code.co_filename}:{code.co_firstlineno}"
-        try:
-            return f"{inspect.getsourcefile(source)}:{inspect.getsourcelines(source)[1]}"
-        except (OSError, TypeError):
-            return "<unknown>"
+        return file_of(self.factory)
 
     @cached_property
     def digest(self) -> str:
@@ -102,42 +100,67 @@ class Component:
 
     def mistakes(self) -> list[UserError]:
         """Everything in which the declaration breaks the contract, each with file and line."""
-        where = f"{self.kind.name} {self.full} ({self.file})"
-        found: list[UserError] = []
+        found = self._problems()
+        if not found:
+            return []
+        where = self.where  # It reads the source of a class, and most components have no mistakes.
+        return [UserError(f"{where}: {problem}", hint) for problem, hint in found]
+
+    def _problems(self) -> list[tuple[str, str]]:
+        """(what is wrong, what to write instead)."""
+        kind, found = self.kind, []
         is_class = inspect.isclass(self.factory)
-        one = f"{'an' if self.kind.name[0] in 'aeiou' else 'a'} {self.kind.name}"
-        if is_class and self.kind.form == "function":
-            found.append(
-                UserError(
-                    f"{where}: {one} is a function, this is a class.",
-                    f"Write `def {self.name.replace('-', '_')}({', '.join(self.kind.given)}, *, …)` that returns one.",
-                )
-            )
-        if not is_class and self.kind.form == "class":
-            found.append(UserError(f"{where}: {one} is a class, this is a function.", f"Write `class {self.name}:`."))
+        one = f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}"
+        if is_class and kind.form == "function":
+            arguments = ", ".join([*kind.given, "*", "…"])
+            function = re.sub(r"\W", "_", self.name)
+            instead = f"Write `def {function}({arguments})` that returns {kind.returns or 'one'}."
+            found.append((f"{one} is a function, this is a class.", instead))
+        if not is_class and kind.form == "class":
+            name = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", self.name))
+            methods = f" with {' and '.join(kind.methods)}" if kind.methods else ""
+            found.append((f"{one} is a class, this is a function.", f"Write `class {name}:`{methods}."))
+        if is_class and kind.form == "class":
+            found += [
+                (f"it has no method `{method}`.", f"Write `def {method}(self, …):` in it.")
+                for method in kind.methods
+                if not callable(getattr(self.factory, method, None))
+            ]
         if not NAME.fullmatch(self.name):
-            found.append(
-                UserError(f"{where}: the name {self.name!r} has odd characters.", "Use a-z, 0-9 and '-', as in my-net.")
-            )
+            instead = f"Use a-z, 0-9 and '-', as in name={_plainer(self.name)!r}."
+            found.append((f"the name {self.name!r} has odd characters.", instead))
         found += [
-            UserError(f"{where}: @modrack.{self.kind.name} has no {fact!r}.", did_you_mean(fact, self.kind.facts))
+            (f"@modrack.{kind.name} has no {fact!r}.", did_you_mean(fact, kind.facts))
             for fact in self.facts
-            if fact not in self.kind.facts
+            if fact not in kind.facts
         ]
-        if found and is_class != (self.kind.form == "class"):
+        if found and is_class != (kind.form == "class"):
             return found
         given, _, problems = self._signature
-        for name in given:
-            if name not in self.kind.given:
-                offered = ", ".join(self.kind.given) or "nothing"
-                found.append(
-                    UserError(
-                        f"{where}: the runner gives {one} {offered}, not {name!r}.",
-                        f"Put `*` before {name!r} to make it an option.",
-                    )
-                )
-        found += [UserError(f"{where}: {problem}", hint) for problem, hint in problems]
-        return found
+        offered = ", ".join(kind.given) or "nothing"
+        found += [
+            (f"the runner gives {one} {offered}, not {name!r}.", f"Put `*` before {name!r} to make it an option.")
+            for name in given
+            if name not in kind.given
+        ]
+        return found + problems
+
+
+def _plainer(name: str) -> str:
+    """A name without odd characters that is like `name`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "my-net"
+
+
+def file_of(thing: Any) -> str:
+    """Where a function or class is written, as `path:line`; `<unknown>` where that cannot be found out."""
+    source = _unwrapped(thing)
+    code = getattr(source, "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    try:
+        return f"{inspect.getsourcefile(source)}:{inspect.getsourcelines(source)[1]}"
+    except (OSError, TypeError):
+        return "<unknown>"
 
 
 def _unwrapped(factory: Any) -> Any:

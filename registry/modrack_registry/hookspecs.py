@@ -22,11 +22,14 @@ hook = pluggy.HookimplMarker("modrack")
 
 @hookspec
 def modrack_kinds() -> Iterable[Kind]:  # type: ignore[empty-body]
-    """Add kinds of component.
+    """Add kinds of component. `use` is what a run does with a chosen one, once all else is built.
 
     @modrack.hook
     def modrack_kinds():
-        return [modrack.Kind("sampler", "which rows come next", given=("data",))]
+        def use(made, rig):
+            rig.feeders["train"].arrange(made)
+
+        return [modrack.Kind("sampler", "which rows come next", given=("data",), use=use)]
     """
 
 

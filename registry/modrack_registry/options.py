@@ -136,11 +136,16 @@ def read_options(factory: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str
 
 
 def check_options(
-    options: dict[str, Option], values: dict[str, tuple[Any, bool, str]], where: str, prefix: str = ""
+    options: dict[str, Option],
+    values: dict[str, tuple[Any, bool, str]],
+    where: str,
+    prefix: str = "",
+    declared: str = "",
 ) -> tuple[dict[str, Any], list[UserError]]:
     """Check `values` ({name: (value, typed, path)}) of `where` ("model cnn") against `options`, all at once.
 
-    `prefix` ("model.") is what stands before an option's name on the command line.
+    `prefix` ("model.") is what stands before an option's name on the command line; `declared` tells an author which
+    signature it stands in.
     Returns every option's value, defaults included, and the mistakes.
     """
     from modrack_registry.suggest import did_you_mean
@@ -150,12 +155,15 @@ def check_options(
         for name, (_, _, path) in values.items()
         if name not in options
     ]
+    instead = f", or give it a default in {declared}." if declared else ""
     checked: dict[str, Any] = {}
     for name, option in options.items():
         if name not in values:
             if option.required:
                 label = f"{option.help} ({option.label})" if option.help else option.label
-                mistakes.append(UserError(f"{where} needs {prefix}{name}: {label}.", f"Write {prefix}{name}=…"))
+                mistakes.append(
+                    UserError(f"{where} needs {prefix}{name}: {label}.", f"Write {prefix}{name}=…{instead}")
+                )
             checked[name] = option.default
             continue
         value, text, path = values[name]

@@ -11,8 +11,8 @@ from typing import Any
 import pluggy
 
 from modrack_registry import hookspecs
-from modrack_registry.component import Component, Mark
-from modrack_registry.discovery import Plugin, _guard, find_sources, load_plugins
+from modrack_registry.component import Component, Mark, file_of
+from modrack_registry.discovery import Plugin, find_sources, guard, load_plugins
 from modrack_registry.errors import UserError
 from modrack_registry.kinds import BUILT_IN_KINDS, Kind
 from modrack_registry.suggest import did_you_mean
@@ -29,27 +29,22 @@ class Registry:
         self._components: dict[str, list[Component]] = {}
         self._owners: dict[str, Plugin] = {}
         for plugin in self.plugins:
-            with _guard(plugin):
-                for module in plugin.modules:
+            with guard(plugin):
+                for module in list(plugin.modules):
                     self._register(plugin, module)
         for plugin, kinds in self._call("modrack_kinds"):
             for kind in kinds:
-                if kind.name in self.kinds:
-                    plugin.error = f"its kind {kind.name!r} is there already"
+                if not isinstance(kind, Kind):
+                    plugin.blame(f"modrack_kinds gave {kind!r}; return a list of modrack.Kind")
+                elif kind.name in self.kinds:
+                    plugin.blame(f"its kind {kind.name!r} is there already")
                 else:
                     self.kinds[kind.name] = kind
         for plugin in self.plugins:
-            # Only what is written there, or in modules below it: an imported component belongs to who wrote it.
-            things = {
-                id(thing): thing
-                for module in plugin.modules
-                for thing in list(vars(module).values())
-                if f"{getattr(thing, '__module__', '')}.".startswith(f"{module.__name__}.")
-            }
-            for thing in things.values():
-                self._add(plugin, thing)
+            with guard(plugin):
+                self._scan(plugin)
         for plugin, things in self._call("modrack_components"):
-            with _guard(plugin):
+            with guard(plugin, "modrack_components"):
                 for thing in things:
                     self._add(plugin, thing)
 
@@ -61,7 +56,8 @@ class Registry:
             for caller in self.hooks.get_hookcallers(module) or []:
                 if not caller.has_spec():
                     known = [spec for spec in vars(hookspecs) if spec.startswith("modrack_")]
-                    raise ValueError(f"there is no hook {caller.name!r}. {did_you_mean(caller.name, known)}")
+                    place = file_of(getattr(module, caller.name, module))
+                    raise UserError(f"there is no hook {caller.name!r} ({place}).", did_you_mean(caller.name, known))
         except Exception:
             # A failing register leaves its first half behind.
             if self.hooks.has_plugin(name):
@@ -69,13 +65,24 @@ class Registry:
             plugin.modules.remove(module)
             raise
 
+    def _scan(self, plugin: Plugin) -> None:
+        # Only what is written there, or in modules below it: an imported component belongs to who wrote it.
+        things = {
+            id(thing): thing
+            for module in plugin.modules
+            for thing in list(vars(module).values())
+            if f"{getattr(thing, '__module__', '')}.".startswith(f"{module.__name__}.")
+        }
+        for thing in things.values():
+            self._add(plugin, thing)
+
     def _call(self, hook: str) -> list[tuple[Plugin, Any]]:
         """Each plugin's own answer to `hook`, in the order of loading, guarded one by one."""
         answers = []
         caller: pluggy.HookCaller = getattr(self.hooks.hook, hook)
         for implementation in caller.get_hookimpls():
             plugin = self._owners[implementation.plugin_name]
-            with _guard(plugin):
+            with guard(plugin, hook):
                 answer: Any = implementation.function()
                 answers.append((plugin, list(answer) if not isinstance(answer, Mapping) else answer))
         return answers
@@ -86,7 +93,8 @@ class Registry:
             return
         kind = self.kinds.get(mark.kind)
         if kind is None:
-            plugin.error = f"{mark.name} is of the kind {mark.kind!r}. {did_you_mean(mark.kind, self.kinds)}"
+            place = file_of(thing)
+            plugin.blame(f"{mark.name} ({place}) is of the kind {mark.kind!r}. {did_you_mean(mark.kind, self.kinds)}")
             return
         component = Component(
             kind, mark.name, thing, plugin.name, mark.version or plugin.version, mark.facts, mark.example
@@ -100,10 +108,26 @@ class Registry:
 
     def defaults(self) -> list[tuple[str, Mapping[str, Any]]]:
         """What each plugin's `modrack_defaults` says, with the plugin's name."""
-        return [(plugin.name, answer) for plugin, answer in self._call("modrack_defaults")]
+        answers = self._call("modrack_defaults")
+        for plugin, answer in answers:
+            if not isinstance(answer, Mapping):
+                plugin.blame("modrack_defaults returned no dict; return the content of an experiment file")
+        return [(plugin.name, answer) for plugin, answer in answers if isinstance(answer, Mapping)]
+
+    def tell(self, hook: str, **given: Any) -> list[str]:
+        """Call `hook` of every plugin with `given`, each in its guard. Returns what went wrong, a line a plugin."""
+        caller: pluggy.HookCaller = getattr(self.hooks.hook, hook)
+        wrong = []
+        for implementation in caller.get_hookimpls():
+            plugin = self._owners[implementation.plugin_name]
+            known = len(plugin.errors)
+            with guard(plugin, hook):
+                implementation.function(*(given[name] for name in implementation.argnames))
+            wrong += [f"Plugin {plugin.name}: {reason}" for reason in plugin.errors[known:]]
+        return wrong
 
     def commands(self) -> list[tuple[Plugin, Any]]:
-        """The commands that plugins add."""
+        """What plugins give as commands, unchecked."""
         return [(plugin, command) for plugin, commands in self._call("modrack_commands") for command in commands]
 
     def components(self, kind: str | None = None, glob: str | None = None) -> list[Component]:
@@ -148,12 +172,16 @@ class Registry:
         raise UserError(f"There is no {kind} {name!r}.", hint)
 
 
-def load_registry(files: Iterable[str | Path] = (), without: Sequence[str] = ()) -> Registry:
+def load_registry(
+    files: Iterable[str | Path] = (), without: Sequence[str] = (), beside: Iterable[str | Path] = ()
+) -> Registry:
     """Find, filter, load and gather: the registry of this process. `files` are local plugins, `without` plugin names.
+
+    `beside` are files that nobody named, which MODRACK_PLUGINS can leave out.
 
     Raises UserError for a file that is not there and for a name in `without` that no plugin has.
     """
-    sources = find_sources(list(files))
+    sources = find_sources(list(files), list(beside))
     names = {source.plugin for source in sources}
     unknown = [name for name in without if name not in names]
     if unknown:

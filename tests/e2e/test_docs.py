@@ -1,38 +1,74 @@
-"""Every block of docs/plugins.md, run in the order it stands."""
+"""Every block of docs/plugins.md, run in the order it stands; docs/contract.md is what the code says."""
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import re
-import shlex
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-ROOT = Path(__file__).parents[2]
+import click
+import pytest
+
+import modrack
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_plugin_tutorial(tmp_path: Path) -> None:
-    text = (ROOT / "docs/plugins.md").read_text("utf-8")
+def blocks(page: str) -> list[tuple[str, str]]:
+    """(language, text) of every fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
+
+
+def test_the_plugin_tutorial(environment: Any, tmp_path: Path) -> None:
+    """Blocks of code begin with the file they belong to; the others are lines for a shell."""
     ran = 0
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S):
-        if language == "python":
-            head, _, body = block.partition("\n")
-            with (tmp_path / head.removeprefix("# file: ")).open("a") as file:
+    for language, block in blocks("plugins.md"):
+        head, _, body = block.partition("\n")
+        if language:
+            assert head.startswith("# file: "), f"a block of {language} that no test could run: {head}"
+            path = tmp_path / head.removeprefix("# file: ")
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a") as file:
                 file.write(body + "\n\n")
-        elif language == "":
-            for line in block.splitlines():
-                words = shlex.split(line, comments=True)
-                assert words[0] == "modrack"
-                if words[1] == "train":
-                    words += ["limit=200", "epochs=1"] if "epochs=2" not in words else []
-                done = subprocess.run(
-                    [sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300
-                )
-                assert done.returncode == 0, (line, done.stdout, done.stderr)
-                ran += 1
-    assert ran >= 8
-    tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "test_parts.py", "-p", "no:cacheprovider"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert tested.returncode == 0, tested.stdout
+            continue
+        for line in block.splitlines():
+            words = line.partition("#")[0].rstrip()
+            if words.startswith("modrack train"):
+                words += " limit=200" if "epochs=" in words else " limit=200 epochs=1"
+            done = environment.shell(words, tmp_path)
+            assert done.returncode == 0, (line, done.stdout, done.stderr)
+            ran += 1
+    assert ran >= 18
+    assert {path.suffix for path in (tmp_path / "modrack-two/dist").iterdir()} == {".whl", ".gz"}
+    assert (tmp_path / "modrack-runs/3/note.txt").read_text().startswith("finished with {")
+
+
+def test_the_contract_is_what_the_code_says() -> None:
+    spec = importlib.util.spec_from_file_location("write_contract", DOCS / "write_contract.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = module.contract()
+    assert (DOCS / "contract.md").read_text("utf-8") == made, "run python docs/write_contract.py"
+    for kind in ("model", "dataset", "optimizer", "scheduler", "metric", "task", "callback", "exporter"):
+        assert f"\n## {kind}: " in made
+
+
+@pytest.mark.parametrize("block", [text for language, text in blocks("contract.md") if language == "python"])
+def test_the_hooks_examples_run(block: str, tmp_path: Path) -> None:
+    def wide(data: Any, *, width: int = 64) -> None:
+        """Wide."""
+
+    names: dict[str, Any] = {"modrack": modrack, "click": click, "functools": functools, "wide": wide}
+    exec(block, names)
+    [hook] = [each for name, each in names.items() if name.startswith("modrack_")]
+    call: Callable[..., Any] = hook
+    run = SimpleNamespace(folder=tmp_path, id=1, status="finished", metrics={})
+    made = call(run) if "run" in hook.__code__.co_varnames[: hook.__code__.co_argcount] else call()
+    if made is not None:
+        assert len(list(made) if not isinstance(made, dict) else made) >= 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from modrack.cli.complete import VARIABLE as COMPLETE
 from modrack_registry.errors import ModrackError, UserError
 
 MOST_LINES = 8
@@ -17,6 +18,10 @@ MOST_LINES = 8
 
 def run(args: Sequence[str]) -> int:
     """Run `modrack` with `args`. Returns the exit code: 0 done, 1 failed, 2 cannot be, 130 stopped by Ctrl-C."""
+    if COMPLETE in os.environ:
+        from modrack.cli.complete import answer
+
+        return answer()
     from modrack.cli.verbs import modrack
 
     debug = "--debug" in args
@@ -46,7 +51,22 @@ def _lines(error: Exception) -> list[str]:
     if isinstance(error, ModrackError):
         return _shortened(error)
     said = " ".join(str(error).split())[:400]
-    return [f"{type(error).__name__}: {said}" if said else type(error).__name__, "  --debug shows where."]
+    return [
+        f"{type(error).__name__}: {said}" if said else type(error).__name__,
+        f"  {_place(error)}--debug shows where.",
+    ]
+
+
+def _place(error: BaseException) -> str:
+    """Where an unforeseen error arose: the last place in code that is no library's, as a plugin's is not."""
+    place = ""
+    frame = error.__traceback__
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if "site-packages" not in file and not file.startswith("<") and file.endswith(".py"):
+            place = f"In {file}:{frame.tb_lineno}. "
+        frame = frame.tb_next
+    return place
 
 
 def _say(lines: list[str]) -> None:

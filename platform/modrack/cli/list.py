@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -84,13 +85,11 @@ def _check_plugins(registry: Registry, wanted: list[str]) -> None:
 
 
 def _print(registry: Registry, found: list[Component]) -> None:
-    twice = {
-        (one.kind.name, one.name) for one in found if sum(o.kind is one.kind and o.name == one.name for o in found) > 1
-    }
+    count = Counter((each.kind.name, each.name) for each in found)
     several = len({each.plugin for each in found}) > 1
     rows: dict[str, list[tuple[str, ...]]] = {}
     for each in found:
-        name = each.full if (each.kind.name, each.name) in twice else each.name
+        name = each.full if count[each.kind.name, each.name] > 1 else each.name
         origin = (each.plugin,) if several else ()
         rows.setdefault(each.kind.name, []).append((name, *origin, each.summary))
     blocks = [

@@ -35,13 +35,15 @@ def json_flag(function: Function) -> Function:
     return click.option("--json", "json_", is_flag=True, help="Print data alone, as JSON.")(function)
 
 
-def load(ctx: click.Context, plugin: Iterable[str] = (), without: Iterable[str] = ()) -> Registry:
-    """The registry, with the files and names given before the verb and after it."""
+def load(
+    ctx: click.Context, plugin: Iterable[str] = (), without: Iterable[str] = (), beside: Iterable[Path] = ()
+) -> Registry:
+    """The registry, with the files and names given before the verb and after it, and the files beside an experiment."""
     from modrack_registry.registry import load_registry
 
     before: Mapping[str, Any] = ctx.find_root().params
     files = [*before.get("plugin", ()), *plugin]
-    return load_registry(list(dict.fromkeys(files)), [*before.get("without", ()), *without])
+    return load_registry(list(dict.fromkeys(files)), [*before.get("without", ()), *without], beside)
 
 
 def load_others(given: Mapping[str, Any]) -> Registry | None:

@@ -35,11 +35,11 @@ class TrainCommand(click.Command):
             file = ctx.meta["file"] = None if word is None else Path(word)
             ctx.meta["file word"] = word
             past = ctx.meta["past"] = _past(ahead)
-            kept = sorted((past.folder / "plugins").glob("*.py")) if past is not None else []
+            kept = sorted((past.folder / "plugins").rglob("*.py")) if past is not None else []
             # What is said here wins over what the run kept of the same name.
             names = {Path(each).stem for each in ahead.plugin}
             local = [*local_plugins(file), *(each for each in kept if each.stem not in names)]
-            ctx.meta["registry"] = load(ctx, [*map(str, local), *ahead.plugin], ahead.without)
+            ctx.meta["registry"] = load(ctx, ahead.plugin, ahead.without, local)
         rest = super().parse_args(ctx, args)
         ctx.meta["given"] = given
         return rest
@@ -220,10 +220,10 @@ def _ahead(args: Sequence[str]) -> Ahead:
     while index < len(args):
         word, equals, value = args[index].partition("=")
         if word in found:
-            if not equals and index + 1 < len(args):
-                index += 1
-                value = args[index]
-            found[word].append(value)
+            index += not equals
+            # One without a value is click's to complain of.
+            if index < len(args):
+                found[word].append(value if equals else args[index])
         elif word.startswith("--") and not equals and word not in _BARE:
             index += 1  # A kind's flag, or an unknown one: its value is no file.
         elif file is None and not word.startswith("-") and (not equals or args[index].endswith(".toml")):

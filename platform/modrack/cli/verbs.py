@@ -20,6 +20,7 @@ VERBS = {
     "rerun": ("modrack.cli.rerun", "Train a past run again, with changes if you like."),
     "new": ("modrack.cli.new", "Write a new part, or a plugin with one of each kind."),
     "check": ("modrack.cli.check", "Try every part of a plugin, and say what to mend."),
+    "completion": ("modrack.cli.completion", "Print the script that makes Tab complete."),
     "runs": ("modrack.cli.runs", "Find past runs again."),
     "db": ("modrack.cli.db", "Keep the database of runs whole: info, check, backup, move."),
 }
@@ -38,7 +39,11 @@ class Modrack(LazyGroup):
         return [*self.verbs, *self._brought(ctx)]
 
     def more_commands(self, ctx: click.Context) -> list[tuple[str, str]]:
-        return [(name, command.get_short_help_str(60)) for name, command in self._brought(ctx).items()]
+        rows = []
+        for name, command in self._brought(ctx).items():
+            with contextlib.suppress(Exception):
+                rows.append((name, command.get_short_help_str(60)))
+        return rows
 
     def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
         """Commands of plugins, by name; a built-in verb wins. Nothing is loaded while modrack is the only plugin."""
@@ -49,9 +54,10 @@ class Modrack(LazyGroup):
             # Neither a broken plugin nor a wrong --plugin may stop `--help`.
             with contextlib.suppress(Exception):
                 others = load_others(ctx.params)
-                for _, command in others.commands() if others is not None else ():
-                    if isinstance(command, click.Command) and command.name and command.name not in self.verbs:
-                        ctx.meta["commands"].setdefault(command.name, command)
+                if others is not None:
+                    from modrack.cli.brought import brought
+
+                    ctx.meta["commands"] = brought(others, self.verbs)
         found: dict[str, click.Command] = ctx.meta["commands"]
         return found
 

@@ -21,6 +21,7 @@ from modrack.configure.settings import settings_from, settings_options
 from modrack.configure.words import read_environment, read_flags, read_words
 from modrack_registry.component import Component
 from modrack_registry.errors import UserError
+from modrack_registry.kinds import BUILT_IN_KINDS
 from modrack_registry.options import check_options
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
@@ -82,7 +83,8 @@ class Resolution:
     def __init__(self, sources: Sources) -> None:
         self.sources, self.registry, self.asked = sources, sources.registry, sources.asked
         self.mistakes = [*sources.mistakes, *(each for layer in self.asked.layers for each in layer.mistakes)]
-        self.notes: list[str] = []
+        self.files = {plugin.name for plugin in self.registry.plugins if plugin.origin == "file"}
+        self.notes = [f"Plugin {each.name} is broken: {each.error}" for each in self.registry.broken if each.content]
         self.origins: dict[str, str] = {}
         self.failed: set[str] = set()
         self.defaults = Defaults(self.registry, self.asked)
@@ -94,6 +96,7 @@ class Resolution:
         for kind in self.registry.kinds:
             if kind not in self.chosen and kind not in self.failed:
                 self._nobody(kind)
+        self._unused()
         settings = self._settings()
         self.mistakes += [self._unknown(given) for layer in self.asked.layers for given in layer.unknown]
         if self.mistakes:
@@ -156,8 +159,10 @@ class Resolution:
         values = {each.name: (each.value, each.text, each.said) for each in given}
         prefix = Choice(component, {}, part).prefix
         label = f"{component.kind.name} {component.name}"
+        # Who uses a file of their own is most likely its author, and wants to know where to look.
+        declared = f"{component.full} ({component.file})" if component.plugin in self.files else ""
         try:
-            checked, mistakes = check_options(component.options, values, label, prefix)
+            checked, mistakes = check_options(component.options, values, label, prefix, declared)
         except UserError as error:
             self.mistakes.append(error)
             return {}
@@ -200,6 +205,14 @@ class Resolution:
         else:
             for given, _ in self.asked.options(kind):
                 self._not_chosen(kind, given)
+
+    def _unused(self) -> None:
+        """Say that a component of a plugin's kind is for the record only, where its kind does nothing with it."""
+        built_in = {kind.name for kind in BUILT_IN_KINDS}
+        for kind, components in self.chosen.items():
+            if kind not in built_in and self.registry.kinds[kind].use is None:
+                names = ", ".join(each.full for each in components)
+                self.notes.append(f"{kind} {names} is recorded, and training does not use it: its Kind has no `use`.")
 
     def _settings(self) -> dict[str, Any]:
         options = settings_options()

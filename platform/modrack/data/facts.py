@@ -108,17 +108,18 @@ def derive(
     target: Any = None,
     split_seed: int = 0,
     limit: int | None = None,
+    file: str = "",
 ) -> tuple[Data, dict[str, Any]]:
     """Facts and splits of what the dataset component `name` returned. Raises UserError for what it should not be.
 
-    `gives` and `target` are the sorts it declares; they decide where its features allow several readings.
+    `gives` and `target` are the sorts it declares, in `file`; they decide where its features allow several readings.
     """
     splits, cuts = three_splits(made, name, split_seed, limit)
     features = splits["train"].features
     if features is None:
         raise UserError(f"dataset {name}: its stream has no features.", "Give them, as in cast(Features({…})).")
-    column, sort = _input(features, _tuple(gives), name)
-    label, target_sort = _label(features, column, _tuple(target), name)
+    column, sort = _input(features, _tuple(gives), f"{name} ({file})" if file else name)
+    label, target_sort = _label(features, column, _tuple(target), f"{name} ({file})" if file else name)
     classes = class_names(features[label]) if label is not None else None
     if classes is not None and len(classes) < 2:
         raise UserError(
@@ -148,10 +149,9 @@ def _input(features: Any, gives: tuple[str, ...], name: str) -> tuple[str, str]:
         if sort is not None and (not gives or sort in gives):
             return column, sort
     wanted = " or ".join(gives or INPUTS)
-    raise UserError(
-        f"dataset {name}: no column holds {wanted}.",
-        "Its columns: " + ", ".join(f"{column} ({_spelled(feature)})" for column, feature in features.items()) + ".",
-    )
+    others = dict.fromkeys(sort for sort in sorts.values() if sort is not None)
+    instead = "".join(f' Write gives="{sort}".' for sort in list(others)[:1])
+    raise UserError(f"dataset {name}: no column holds {wanted}.", _columns(features) + instead)
 
 
 def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tuple[str | None, str]:
@@ -162,9 +162,10 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
                 return other, sort
     if not target or "none" in target:
         return None, "none"
+    others = [sort for other, feature in features.items() if other != column for sort in target_sorts(feature)]
     raise UserError(
         f"dataset {name}: no column holds a target ({' or '.join(target)}).",
-        "Its columns: " + ", ".join(f"{other} ({_spelled(feature)})" for other, feature in features.items()) + ".",
+        _columns(features) + f' Write target="{others[0] if others else "none"}", or add the column.',
     )
 
 
@@ -204,6 +205,10 @@ def _statistics(train: Any, column: str) -> tuple[list[float], list[float]]:
     mean = share @ values
     std = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
     return mean.tolist(), np.maximum(std, 1e-3).tolist()
+
+
+def _columns(features: Any) -> str:
+    return "Its columns: " + ", ".join(f"{name} ({_spelled(feature)})" for name, feature in features.items()) + "."
 
 
 def _spelled(feature: Any) -> str:

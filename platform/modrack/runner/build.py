@@ -16,13 +16,14 @@ from torch import nn
 
 from modrack.configure.experiment import Choice, Experiment
 from modrack.data.facts import Data, derive
+from modrack.runner.added import use_added
 from modrack.runner.allocator import keep_memory
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.engine import Engine
 from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
-from modrack.runner.fit import check_metrics, check_model, pick_task
+from modrack.runner.fit import check_classes, check_metrics, check_model, classes_checked, pick_task
 from modrack.runner.groups import parameter_groups
 from modrack.runner.hardware import probe
 from modrack.runner.noise import mix
@@ -32,6 +33,7 @@ from modrack.runner.plan import Facts, Plan, make_plan
 from modrack.runner.stream import StreamFeeder
 from modrack.runner.update import Update
 from modrack.seam import Batch, Ragged, Task
+from modrack_registry.component import Component
 from modrack_registry.errors import UserError
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -78,10 +80,10 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     settings, model_choice = experiment.settings, _needed(experiment, "model")
     data.restore = restore
     seed_all(mix(settings.seed), torch.device("cpu"))
-    parts = Parts.of(model_choice.component.make({"data": data}, model_choice.options), model_choice.component.full)
+    parts = Parts.of(model_choice.component.make({"data": data}, model_choice.options), model_choice.component.where)
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
     metrics = experiment.many("metric")
-    check_metrics(metrics, task, task_choice.component.name)
+    check_metrics(metrics, task, task_choice.component)
     monitored(metrics, settings.monitor)
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
@@ -103,7 +105,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
             bytes=train.bytes,
             ragged=bool(train.ragged),
             parameters=parameters,
-            flops=_forward_flops(parts, task, train),
+            flops=_forward_flops(parts, task, train, model_component, data),
             convolutional=data.gives == "image" and any(isinstance(m, nn.Conv2d) for m in _all_modules(parts)),
             steps=steps,
         ),
@@ -160,6 +162,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
         parameters,
         {name: each.digest() for name, each in encoded.items()},
     )
+    use_added(rig)
     _try_one_batch(rig)
     return rig
 
@@ -170,6 +173,7 @@ def load_data(experiment: Experiment) -> tuple[Data, dict[str, Any]]:
     return derive(
         choice.component.make({}, choice.options),
         name=choice.component.full,
+        file=choice.component.file,
         gives=choice.component.facts.get("gives"),
         target=choice.component.facts.get("target"),
         split_seed=settings.split_seed,
@@ -279,7 +283,7 @@ def _few_rows(encoded: Encoded, rows: int, device: torch.device) -> Batch:
     return next(Feeder(encoded, batch_size=rows, device=device, resident=False).once())
 
 
-def _forward_flops(parts: Parts, task: Task, train: Encoded) -> float:
+def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, data: Data) -> float:
     """Floating-point operations of one row's forward, counted on two rows of middling length."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -292,7 +296,9 @@ def _forward_flops(parts: Parts, task: Task, train: Encoded) -> float:
             stretch = mean / max(1.0, batch.lengths[name].float().mean().item())
     cpu = torch.device("cpu")
     with torch.no_grad(), evaluating(parts), forked_rng(cpu), FlopCounterMode(display=False) as counter:
-        task.evaluate(parts, task.prepare(batch))
+        prepared = task.prepare(batch)
+        with classes_checked(model, data, task, parts, prepared):
+            task.evaluate(parts, prepared)
     return float(counter.get_total_flops()) / batch.size * stretch
 
 
@@ -309,14 +315,17 @@ def _try_one_batch(rig: Rig) -> None:
         key=batch.key,
     )
     buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
+    model = _needed(rig.experiment, "model").component
     with forked_rng(rig.device):
         prepared = task.prepare(few)
         for phase in task.phases:
-            with rig.autocast:
+            with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
                 step = task.step(parts, prepared, phase)
             _check_step(task, step, phase)
         with torch.inference_mode(), evaluating(parts), rig.autocast:
-            _check_step(task, task.evaluate(parts, prepared), "evaluation", needs=task.emits)
+            step = task.evaluate(parts, prepared)
+        _check_step(task, step, "evaluation", needs=task.emits)
+        check_classes(model, rig.data, step.outputs.get("logits"))
     with torch.no_grad():
         for buffer, before in buffers:
             buffer.copy_(before)

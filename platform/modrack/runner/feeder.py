@@ -7,7 +7,7 @@ costs a slice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from modrack.runner.columns import RaggedColumn, as_tensor, moved
 from modrack.runner.encode import Encoded
-from modrack.runner.order import Order, count_steps, sequential, shuffled
+from modrack.runner.order import Order, arranged, count_steps, sequential, shuffled
 from modrack.seam import Batch, Ragged
 
 # What one gather may hold. Larger ones save little, and cost memory.
@@ -34,6 +34,7 @@ class Feeder:
         self.device = device
         self.seed = seed
         self.tokens = [0, 0]
+        self._choose: Callable[[int], Any] | None = None
         place = device if resident else torch.device("cpu")
         self._fixed: dict[str, Tensor] = {}
         self._ragged: dict[str, RaggedColumn] = {}
@@ -47,8 +48,18 @@ class Feeder:
         row_bytes = sum(column[0].nbytes for column in self._fixed.values() if len(column))
         self._block = max(1, min(64, BLOCK_BYTES // max(1, row_bytes * batch_size)))
 
+    def arrange(self, choose: Callable[[int], Any]) -> None:
+        """Train on the rows that `choose(epoch)` names, in that order, instead of shuffling all.
+
+        It gives as many row numbers as the split has rows (repeats are welcome), and the same ones whenever it is
+        asked: a run that is resumed asks again.
+        """
+        self._choose = choose
+
     def order(self, epoch: int, training: bool = True) -> Order:
         """The order of `epoch`; the same for the same seed and epoch, whatever came before."""
+        if training and self._choose is not None:
+            return arranged(self._choose(epoch), self.size, self.batch_size)
         if training:
             return shuffled(self.size, self.batch_size, self.seed, epoch, self._lengths)
         return sequential(self.size, self.batch_size, self._lengths)

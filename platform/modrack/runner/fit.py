@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from modrack.configure.experiment import Choice, Experiment
@@ -47,7 +49,7 @@ def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
     )
 
 
-def check_metrics(choices: list[Choice], task: Task, name: str) -> None:
+def check_metrics(choices: list[Choice], task: Task, component: Component) -> None:
     """Raise UserError for metrics that ask for an output which the task does not emit."""
     mistakes = []
     for choice in choices:
@@ -56,8 +58,8 @@ def check_metrics(choices: list[Choice], task: Task, name: str) -> None:
         if missing:
             mistakes.append(
                 UserError(
-                    f"metric {choice.component.name} asks for {_listed(missing)}, which task {name} does not emit.",
-                    f"It emits: {_listed(list(task.emits))}. See `modrack list metric`.",
+                    f"{choice.component.where} asks for {_listed(missing)}, which task {component.name} does not emit.",
+                    f"It emits {_listed(list(task.emits))}: call update's parameters so, or choose another metric.",
                 )
             )
     if mistakes:
@@ -68,9 +70,37 @@ def wanted_outputs(metric: Component) -> tuple[str, ...]:
     """The outputs a metric asks for: the parameter names of its `update`."""
     update: Any = getattr(metric.factory, "update", None)
     if update is None:
-        raise UserError(f"metric {metric.full} ({metric.file}) has no method `update`.")
+        raise UserError(f"{metric.where}: it has no method `update`.", "Write `def update(self, …):` in it.")
     parameters = list(inspect.signature(update).parameters.values())[1:]
     return tuple(each.name for each in parameters if each.default is inspect.Parameter.empty)
+
+
+def check_classes(model: Component, data: Data, logits: Any) -> None:
+    """Raise UserError where the model's logits are for another number of classes than the dataset has."""
+    # A single logit may mean two classes; what a model gives that promises no logits is its task's affair.
+    if data.classes is None or "logits" not in sorts(model, "gives") or getattr(logits, "ndim", 0) < 2:
+        return
+    size, wanted = int(logits.shape[-1]), len(data.classes)
+    if size not in (1, wanted):
+        raise UserError(
+            f"{model.where} gives {size} logits a row, and the dataset has {wanted} classes.",
+            "Write len(data.classes) as the size of its last layer.",
+        )
+
+
+@contextlib.contextmanager
+def classes_checked(model: Component, data: Data, task: Task, parts: Any, batch: Any) -> Iterator[None]:
+    """A loss that fails seldom says why: ask the model first whether it was made for another number of classes."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception:
+        logits = None
+        with contextlib.suppress(Exception):
+            logits = task.forward(parts.model, batch)
+        check_classes(model, data, logits)
+        raise
 
 
 def _misfit(task: Component, data: Data, model: Component) -> str | None:

@@ -14,7 +14,13 @@ from modrack.runner.evaluate import Measured, evaluate, monitored
 from modrack.runner.report import EpochLine, Reporter
 from modrack_registry.errors import RunFailed
 
-MOMENTS = ("started", "stepped", "evaluated", "ended")
+# The methods a callback may have, and when each is called.
+MOMENTS = {
+    "started": "before the first step, of a resumed run too",
+    "stepped": "after each optimizer step; keep it short, the loop waits",
+    "evaluated": "after each evaluation on validation, when its values are known",
+    "ended": "after the last evaluation, or when the run was stopped",
+}
 
 
 class Training:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from modrack.runner.noise import mix
+from modrack_registry.errors import UserError
 
 # Steps whose rows are sorted by length together: enough for little padding, few enough to stay random.
 POOL = 64
@@ -51,6 +52,18 @@ def shuffled(rows: int, batch_size: int, seed: int, epoch: int, lengths: Tensor 
     full = len(steps) if rows % batch_size == 0 else len(steps) - 1
     places = torch.randperm(full, generator=generator).tolist()
     return Order(torch.cat([steps[place] for place in places] + steps[full:]), bounds)
+
+
+def arranged(chosen: object, rows: int, batch_size: int) -> Order:
+    """The order that somebody chose: as many of the numbers 0 to `rows` - 1 as there are rows. Raises UserError."""
+    order = torch.as_tensor(chosen).to("cpu", torch.int64)
+    if order.shape != (rows,) or (rows and not 0 <= int(order.min()) <= int(order.max()) < rows):
+        raise UserError(
+            f"An order of {rows} rows was asked for, and {tuple(order.shape)} numbers came"
+            f"{f' from {int(order.min())} to {int(order.max())}' if order.numel() else ''}.",
+            f"Give {rows} row numbers from 0 to {rows - 1}; a row may come twice.",
+        )
+    return Order(order, _bounds(rows, batch_size))
 
 
 def round_up(width: int, longest: int) -> int:

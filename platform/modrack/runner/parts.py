@@ -25,8 +25,8 @@ class Parts:
         if isinstance(made, dict) and made and all(isinstance(part, nn.Module) for part in made.values()):
             return cls(dict(made))
         raise UserError(
-            f"{model} returned {type(made).__name__}, not a torch.nn.Module.",
-            "Return a module, or a dict of named modules.",
+            f"{model} returned {_spoken(made)}, not a torch.nn.Module.",
+            "Write `return` and a module, or a dict of named modules.",
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -55,3 +55,10 @@ class Parts:
     def processor(self) -> Any:
         """What a part carries to turn raw rows into its input: a tokenizer or image processor, or None."""
         return next((part.processor for part in self._modules.values() if hasattr(part, "processor")), None)
+
+
+def _spoken(made: Any) -> str:
+    if isinstance(made, type):
+        return f"the class {made.__name__} itself"
+    name = type(made).__name__
+    return "None" if made is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -36,7 +36,7 @@ def resume(
         raise UserError(
             f"Run {run_id} is {past.status}.", f"A new run of the same: modrack train {past.folder / 'experiment.toml'}"
         )
-    registry = load_registry(sorted((past.folder / "plugins").glob("*.py")))
+    registry = load_registry(sorted((past.folder / "plugins").rglob("*.py")))
     experiment = resolve(registry, file=past.config, environment={})
     place = checkpoint or _newest_whole(past.folder, report)
     wrong = damage(place)

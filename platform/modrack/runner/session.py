@@ -15,6 +15,7 @@ from modrack.launch import forget_run, launched_run, note_run, restarted
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
+from modrack.runner.export import export
 from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
@@ -76,13 +77,14 @@ def carry_out(
 
 
 def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, checkpoint: Path | None) -> Run:
-    hooks = rig.experiment.registry.hooks.hook
+    registry = rig.experiment.registry
     clock = time.perf_counter()
     training: Training | None = None
     with StopRequest() as request:
         try:
-            hooks.modrack_run_started(run=store.get(recorder.id))
+            wrong = registry.tell("modrack_run_started", run=store.get(recorder.id))
             report.started(recorder.id, started_facts(rig) | {"folder": str(recorder.folder)})
+            _note(report, wrong)
             training = Training(
                 rig, recorder.folder, log=recorder.log, report=report, request=request, event=recorder.event
             )
@@ -100,14 +102,35 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
             _finish(recorder, training, "failed", error.message, clock)
             raise _failure(store, recorder, error.message, error.hint) from error
         except Exception as error:
-            reason = f"{type(error).__name__}: {_first_line(error)}"
+            reason = _told(error)
             _finish(recorder, training, "failed", reason, clock)
             raise _failure(store, recorder, reason, explain(error)) from error
         finally:
-            hooks.modrack_run_ended(run=store.get(recorder.id))
+            # A plugin that fails here must not undo what was trained.
+            _note(report, registry.tell("modrack_run_ended", run=store.get(recorder.id)))
+    if status == "finished":
+        _export(rig, store, recorder, report)
     done = store.get(recorder.id)
     report.finished(done)
     return done
+
+
+def _export(rig: Rig, store: Store, recorder: Recorder, report: Reporter) -> None:
+    """Let the exporters write. The run is finished by then, and stays so where one of them fails."""
+    try:
+        paths = export(rig, recorder.folder)
+    except Exception as error:
+        said, hint = (error.message, error.hint) if isinstance(error, ModrackError) else (_told(error), explain(error))
+        failed = RunFailed(f"Run {recorder.id} is trained, and its export failed: {said}", hint)
+        failed.run = store.get(recorder.id)
+        raise failed from error
+    for path in paths:
+        report.note(f"exported {path}")
+
+
+def _note(report: Reporter, lines: list[str]) -> None:
+    for line in lines:
+        report.note(line)
 
 
 def _failure(store: Store, recorder: Recorder, reason: str, hint: str | None) -> RunFailed:
@@ -200,11 +223,19 @@ def _start(rig: Rig, command: list[str], parent: int | None) -> RunStart:
 def _write_facts(folder: Path, rig: Rig) -> None:
     (folder / "experiment.toml").write_text(rig.experiment.as_toml(), "utf-8")
     (folder / "data.json").write_text(json.dumps(rig.data.to_dict(), indent=1, ensure_ascii=False), "utf-8")
-    for plugin in rig.experiment.registry.plugins:
-        if plugin.origin == "file":
-            kept = folder / "plugins"
-            kept.mkdir(exist_ok=True)
-            shutil.copyfile(plugin.location, kept / Path(plugin.location).name)
+    plugins = rig.experiment.registry.plugins
+    facts = ("name", "version", "origin", "location", "digest")
+    listed = [{fact: getattr(plugin, fact) for fact in facts} for plugin in plugins]
+    (folder / "plugins.json").write_text(json.dumps(listed, indent=1, ensure_ascii=False), "utf-8")
+    for number, plugin in enumerate(plugins):
+        if plugin.content is not None:
+            name = Path(plugin.location).name
+            kept = folder / "plugins" / name
+            if kept.exists():  # Two files of one name: each keeps it, as it is the plugin's.
+                kept = folder / "plugins" / str(number) / name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            # As it was loaded: the file may have been edited since.
+            kept.write_bytes(plugin.content)
 
 
 def _finish(recorder: Recorder, training: Training | None, status: str, reason: str | None, clock: float) -> None:
@@ -235,5 +266,5 @@ def _check_room(home: Path, wanted: int = ROOM) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0][:300]
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -21,13 +21,13 @@ def load_stored(run: Run, checkpoint: str = "best") -> tuple[Experiment, Data, P
     The dataset is not needed, nor the network. Raises UserError where no whole checkpoint of that name is there.
     """
     place = stored_checkpoint(run, checkpoint)
-    experiment = resolve(load_registry(sorted((run.folder / "plugins").glob("*.py"))), file=run.config, environment={})
+    experiment = resolve(load_registry(sorted((run.folder / "plugins").rglob("*.py"))), file=run.config, environment={})
     data = Data.from_dict(run.data)
     data.restore = place
     choice = experiment.one("model")
     if choice is None:
         raise UserError(f"Run {run.id} has no model.")
-    parts = Parts.of(choice.component.make({"data": data}, choice.options), choice.component.full)
+    parts = Parts.of(choice.component.make({"data": data}, choice.options), choice.component.where)
     load_parts(place, parts)
     for part in parts.modules():
         part.eval()

@@ -12,7 +12,7 @@ from modrack.data.rows import chunks
 from modrack.runner.encode import Encoded, encode_rows
 from modrack.runner.feeder import Feeder
 from modrack.seam import Batch, Task
-from modrack_registry.errors import RunFailed
+from modrack_registry.errors import RunFailed, UserError
 
 # Steps that are encoded, shuffled and bucketed together.
 CHUNK_STEPS = 32
@@ -32,6 +32,10 @@ class StreamFeeder:
         self.batch_size, self.steps, self.device, self.seed = batch_size, steps, device, seed
         self.size: int | None = None
         self.tokens = [0, 0]
+
+    def arrange(self, choose: Any) -> None:
+        """Raises UserError: rows that come as a stream cannot be put into an order."""
+        raise UserError("A streamed dataset comes in its own order.", "Leave the part out that wants to choose rows.")
 
     def epoch(
         self, epoch: int, *, start: int = 0, accumulate: int = 1, share: tuple[int, int] = (0, 1)

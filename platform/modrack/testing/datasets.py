@@ -64,7 +64,13 @@ def load(subject: Subject) -> tuple[Data, dict[str, Any]]:
     """Facts and splits, as a run would see them."""
     facts = subject.component.facts
     made = subject.make()
-    return derive(made, name=subject.component.full, gives=facts.get("gives"), target=facts.get("target"))
+    return derive(
+        made,
+        name=subject.component.full,
+        gives=facts.get("gives"),
+        target=facts.get("target"),
+        file=subject.component.file,
+    )
 
 
 def _inputs(split: Any, data: Data) -> Iterator[str]:

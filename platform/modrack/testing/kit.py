@@ -25,6 +25,9 @@ MODULES = {
 }
 
 
+SIGNATURE = "signature and options"
+
+
 class CheckFailed(Exception):
     """What is wrong, and what to write instead."""
 
@@ -58,7 +61,9 @@ class Check:
         return (self.function.__doc__ or "").partition("\n")[0]
 
     def outcome(self) -> Outcome:
-        """Run it, whatever happens."""
+        """Run it, whatever happens. What cannot even be called is told of once, by the first check."""
+        if self.name != SIGNATURE and self.subject.component.mistakes():
+            return Outcome("n/a", "its signature is to be mended first")
         try:
             self.function(self.subject)
         except NotApplicable as reason:
@@ -68,7 +73,7 @@ class Check:
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename}:{frame.lineno}"
-            return Outcome("failed", f"{type(error).__name__}: {error} ({place})")
+            return Outcome("failed", f"{self.subject.component.file}: {type(error).__name__}: {error} ({place})")
         return Outcome("passed")
 
     def run(self) -> None:

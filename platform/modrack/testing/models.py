@@ -103,7 +103,7 @@ def build(subject: Subject, gives: str, seed: int = 0, restore: Path | None = No
     data, splits = sample(gives)
     data.restore = restore
     seed_all(seed, CPU)
-    parts = Parts.of(subject.make(data=data), subject.component.full)
+    parts = Parts.of(subject.make(data=data), subject.component.where)
     task = Task(data, parts.processor)
     feeder = Feeder(encode_split(splits["validation"], task), batch_size=8, device=CPU, resident=False)
     return parts, task, next(feeder.once())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from modrack import UserError
+
+PARTS = Path(__file__).with_name("parts.py")
 
 
 @pytest.fixture
@@ -86,7 +90,8 @@ def test_wrong_flags(wrong):
 
 def test_a_required_option_is_named_with_what_to_type(wrong):
     assert wrong(choices={"dataset": ["folder"]}) == [
-        "dataset folder needs dataset.path: where the files are (str).\n  Write dataset.path=…"
+        "dataset folder needs dataset.path: where the files are (str).\n"
+        f"  Write dataset.path=…, or give it a default in parts/folder ({PARTS}:57)."
     ]
 
 
