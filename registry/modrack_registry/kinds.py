@@ -28,7 +28,7 @@ BUILT_IN_KINDS = (
     Kind("dataset", "what it learns from", facts=("gives", "target")),
     Kind("optimizer", "how weights move", ("params",)),
     Kind("scheduler", "how the learning rate moves", ("optimizer", "steps")),
-    Kind("metric", "how good it is", ("data",), form="class", many=True, facts=("better",)),
+    Kind("metric", "how good it is", ("data",), form="class", many=True, facts=("better", "target")),
     Kind("task", "what training means", ("data", "processor"), form="class", facts=("takes", "target", "needs")),
     Kind("callback", "what else happens during a run", ("data",), form="class", many=True),
     Kind("exporter", "how a trained model leaves", ("model", "data", "folder")),
