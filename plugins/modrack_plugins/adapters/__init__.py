@@ -1,1 +1,1 @@
-"""Whole libraries as families of parts, a module each. Each library is imported when its names or a part are asked for."""
+"""Whole libraries as families of parts, a module each; a library is imported when one of its parts is asked for."""

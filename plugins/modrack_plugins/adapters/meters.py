@@ -43,7 +43,7 @@ class Meter:
         self.meter.to(device)
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """`logits` (rows, classes), or (rows, 1) or (rows,) of numbers; `target` (rows,), or (rows, classes) of 0, 1."""
+        """`logits` (rows, classes), or (rows, 1) or (rows,) of numbers; `target` (rows,), or one 0 or 1 a class."""
         self.meter.update(_predictions(self.task, logits, target), target if self.task == "number" else target.long())
 
     def compute(self) -> Any:

@@ -22,7 +22,7 @@ _REFUSED = {
 _SKIP = ("optimizer", "last_epoch", "verbose", "total_steps", "epochs", "steps_per_epoch")
 # What the run knows, where nobody says it.
 _LENGTHS = ("T_max",)
-_EXAMPLES = {
+_EXAMPLES: dict[str, dict[str, Any]] = {
     "step-lr": {"step_size": 5},
     "multi-step-lr": {"milestones": [5, 10]},
     "exponential-lr": {"gamma": 0.9},

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import functools
 import inspect
+import operator
 import re
 import types
 import typing
@@ -67,23 +69,37 @@ def plain_type(annotation: Any) -> Any:
     if origin is Literal:
         values = tuple(value for value in arguments if value is not None)
         kept: Any = Literal[values]
-        return Union[kept, None] if len(values) < len(arguments) else kept  # noqa: UP007
+        return kept | None if len(values) < len(arguments) else kept
     if origin in (Union, types.UnionType):
         members = tuple(member for member in map(plain_type, arguments) if member is not None)
-        return Union[members] if set(members) - {type(None)} else None
+        return functools.reduce(operator.or_, members) if set(members) - {type(None)} else None
     if origin in _LISTS and len(arguments) == 1:
         inner = plain_type(arguments[0])
-        return None if inner is None else list[inner]
+        return None if inner is None else types.GenericAlias(list, inner)
     if origin is tuple:
         inners = tuple(each if each is ... else plain_type(each) for each in arguments)
-        return None if None in inners else tuple[inners]
+        return None if None in inners else types.GenericAlias(tuple, inners)
     return None
+
+
+def either(one: Any, other: Any) -> Any:
+    """The type of what is of `one` type or of the `other`, their choices in one list."""
+    members = [
+        member
+        for kind in (one, other)
+        for member in (typing.get_args(kind) if typing.get_origin(kind) in (Union, types.UnionType) else (kind,))
+    ]
+    choices = dict.fromkeys(
+        value for member in members if typing.get_origin(member) is Literal for value in typing.get_args(member)
+    )
+    rest = [member for member in members if typing.get_origin(member) is not Literal]
+    return functools.reduce(operator.or_, [*([Literal[tuple(choices)]] if choices else []), *rest])
 
 
 def _hints(function: Any) -> dict[str, Any]:
     """The annotations that can be read: libraries import the names of some for type checkers only."""
     abstract = {name: getattr(collections.abc, name) for name in collections.abc.__all__}
-    found = {}
+    found: dict[str, Any] = {}
     for name, annotation in getattr(function, "__annotations__", {}).items():
         bare = types.FunctionType((lambda: None).__code__, function.__globals__)
         bare.__annotations__ = {name: annotation}

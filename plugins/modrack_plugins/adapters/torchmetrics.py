@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal
 
 import modrack
-from modrack_plugins.adapters.signatures import Options, carry, option, options_of, spelled, summary_of
+from modrack_plugins.adapters.signatures import Options, carry, either, option, options_of, spelled, summary_of
 
 if TYPE_CHECKING:
     from modrack import Data
@@ -131,7 +131,7 @@ def _options(found: Found) -> Options:
         for name, each in options_of(made.__init__, made.__doc__, skip).items():
             if name in whole:
                 kind, text = _parts(whole[name])
-                each = option(name, Union[kind, _parts(each)[0]], whole[name].default, text)  # noqa: UP007
+                each = option(name, either(kind, _parts(each)[0]), whole[name].default, text)
             whole[name] = each
     return whole
 
