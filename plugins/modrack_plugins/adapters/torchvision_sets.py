@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,7 @@ def read_files(name: str, source: Source, path: str, size: int) -> Any:
     rows = {split: [each[place] for place in range(len(each))] for split, each in made.items()}
     labels = {split: np.asarray([label for _, label in each], np.int64) for split, each in rows.items()}
     paths = {split: [Path(file) for file, _ in each] for split, each in rows.items()}
-    images = {
-        split: read_images(each, size, lambda place, each=each: str(each[place])) for split, each in paths.items()
-    }  # type: ignore[misc]
+    images = {split: read_images(each, size, _called(each)) for split, each in paths.items()}
     feature, columns = image_columns(images, size)
     features = Features({"image": feature, "label": ClassLabel(names=_classes(made["train"], labels))})
     return DatasetDict({split: _dataset(pa, columns[split], labels[split], features) for split in made})
@@ -91,6 +90,10 @@ def _split_folders(root: Path) -> dict[str, Path]:
 def _uniform(images: Any) -> Any:
     """(n, height, width) or (n, height, width, 3), whatever torchvision has."""
     return np.moveaxis(images, 1, 3) if images.ndim == 4 and images.shape[1] == 3 else images
+
+
+def _called(paths: list[Path]) -> Callable[[int], str]:
+    return lambda place: str(paths[place])
 
 
 def _labels(made: Any) -> Any:
