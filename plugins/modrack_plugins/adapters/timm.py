@@ -55,6 +55,7 @@ def _make(name: str) -> Any:
         return build(name, data, checkpoint, {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}, img_size)
 
     model.__doc__ = (
-        f"{name} of timm.\n\nClasses and channels are those of the data; a checkpoint gives all weights but the head's."
+        f"{name} of timm.\n\nClasses and channels are those of the data. A checkpoint gives all weights; the head's "
+        "only where it has as many classes."
     )
     return modrack.model(takes="image", gives="logits")(model)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +44,7 @@ def build(
     outputs = len(data.classes) if data.classes else 1
     what = f"model timm/{name}"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             model: nn.Module = timm.create_model(name, in_chans=channels, num_classes=outputs, **options)
     except (RuntimeError, SafetensorError, KeyError) as error:
         if "pretrained" in options:
@@ -58,6 +60,20 @@ def build(
         raise _unfit(what, channels, height, width, error) from None
     _try(model, what, channels, height, width)
     return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without timm's remarks on how it fits weights, which are what was asked for."""
+    logger = logging.getLogger("timm")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _try(model: nn.Module, what: str, channels: int, height: int, width: int) -> None:

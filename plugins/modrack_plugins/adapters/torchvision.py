@@ -1,11 +1,12 @@
 """Data sets of torchvision, from a local folder that holds their files: `--dataset torchvision/cifar10`.
 
-Nothing is downloaded. The folder is the one that torchvision calls root.
+Nothing is downloaded. The folder is the one that torchvision calls root. The files of CIFAR are pickles: torchvision
+opens them only where their digests are those of the published ones.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
@@ -25,7 +26,6 @@ class Source:
     summary: str
     splits: dict[str, dict[str, Any]]
     files: tuple[str, ...]
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 def _idx(called: str, summary: str) -> Source:
@@ -97,7 +97,7 @@ FILES = {
         ("country211/train/CLASS/x.jpg",),
     ),
     "rendered-sst2": Source(
-        "RenderedSST2", "9,613 sentences as images, by sentiment", _THREE, ("rendered-sst2/train/positive/x.png",)
+        "RenderedSST2", "9,613 sentences as images, by sentiment", _THREE, ("rendered-sst2/train/CLASS/x.png",)
     ),
     "stanford-cars": Source(
         "StanfordCars",
@@ -109,7 +109,7 @@ FILES = {
         "Imagenette",
         "13,394 photographs in 10 easy classes of ImageNet",
         {"train": {"split": "train"}, "test": {"split": "val"}},
-        ("imagenette2/train/n01440764/x.JPEG",),
+        ("imagenette2/train/CLASS/x.JPEG",),
     ),
 }
 Path = Annotated[str, "the folder that torchvision calls root"]
