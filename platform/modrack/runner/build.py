@@ -84,6 +84,9 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
     metrics = experiment.many("metric")
     check_metrics(metrics, task, task_choice.component)
+    for choice in metrics:
+        # Each evaluation makes new ones; what does not fit the data must show before the run starts.
+        choice.component.make({"data": data}, choice.options)
     monitored(metrics, settings.monitor)
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
