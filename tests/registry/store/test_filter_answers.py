@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import random
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -310,34 +305,11 @@ def test_what_is_missing_comes_last(runs: Known, key: str, falling: bool) -> Non
 
 
 @pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The URL of an empty database on a server of this module alone."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if not homes:
-        pytest.skip("there is no PostgreSQL server here (apt-get install postgresql)")
-    binaries = homes[-1].parent
-    folder = Path(tempfile.mkdtemp(prefix="modrack-pg-"))
-    # It does not start as root.
-    owner: dict[str, Any] = {"user": "postgres", "cwd": folder} if os.geteuid() == 0 else {"cwd": folder}
-    server: subprocess.Popen[bytes] | None = None
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-        words_ = ["-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run([binaries / "initdb", *words_], check=True, stdout=subprocess.DEVNULL, timeout=120, **owner)
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
-        server = subprocess.Popen(
-            [binaries / "postgres", "-D", folder / "data", *options], stderr=subprocess.DEVNULL, **owner
-        )
-        ready = [binaries / "pg_isready", "-h", folder, "-U", "postgres"]
-        for _ in range(300):
-            if subprocess.run(ready, stdout=subprocess.DEVNULL).returncode == 0:
-                break
-            time.sleep(0.1)
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    finally:
-        if server is not None:
-            server.terminate()
-            server.wait(timeout=30)
-        shutil.rmtree(folder, ignore_errors=True)
+def postgresql(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty database for all of this module."""
+    import psycopg
+
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE filters")
+        yield f"{postgresql_server}/filters"
+        connection.execute("DROP DATABASE filters WITH (FORCE)")
