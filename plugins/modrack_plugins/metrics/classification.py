@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Gt
 
 import modrack
-from modrack_plugins.metrics.wrapped import Wrapped
+from modrack_plugins.metrics.wrapped import NO_LABEL, Wrapped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,7 @@ Average = Annotated[Literal["micro", "macro", "weighted"], "how classes are weig
 
 @modrack.metric(better="higher")
 class Accuracy(Wrapped):
-    """Share of rows (or of labels, where rows have several) that are right."""
+    """Share of rows that are right; of labels, where rows have several; of words, where each has one."""
 
     def __init__(self, data: Data, *, average: Average = "micro") -> None:
         super().__init__(data, "Accuracy", average=average)
@@ -121,6 +121,10 @@ class CalibrationError(Wrapped):
         """Add rows to the bins: how many, how sure, how often right. torchmetrics' own keeps every row."""
         import torch
 
+        weight: Any = 1.0
+        if target.ndim == 2 and not self.several:
+            logits, target = logits.flatten(0, -2), target.flatten()
+            weight = (target != NO_LABEL).float()
         if self.several:
             shares = logits.sigmoid().flatten()
             sure = torch.maximum(shares, 1 - shares)
@@ -129,7 +133,7 @@ class CalibrationError(Wrapped):
             sure, guess = logits.softmax(-1).max(-1)
             right = guess == target
         place = (sure * self.bins).long().clamp_(max=self.bins - 1)
-        values = torch.stack([torch.ones_like(sure), sure, right.to(sure.dtype)]).to(self.sums.dtype)
+        values = (torch.stack([torch.ones_like(sure), sure, right.to(sure.dtype)]) * weight).to(self.sums.dtype)
         self.sums.index_add_(1, place, values)
 
     def compute(self) -> Tensor:

@@ -47,7 +47,7 @@ class Spans:
 
         hidden = target < 0
         # Tokens without a label may stand between others: what counts moves to the front, in order.
-        order = hidden.to(torch.uint8).argsort(1, stable=True)
+        order = hidden.to(torch.uint8).argsort(dim=1, stable=True)
         hidden = hidden.gather(1, order)
         begins, kinds, ends = self._find(target.gather(1, order).clamp_(min=0), hidden)
         other_begins, other_kinds, other_ends = self._find(logits.argmax(-1).gather(1, order), hidden)

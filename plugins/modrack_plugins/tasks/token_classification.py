@@ -69,7 +69,7 @@ class TokenClassification(modrack.Task):
             "words": modrack.Ragged.of(places, 0, np.int32),
             "target": self._targets(rows, spans, places),
             # For `predict`, which has nothing else to say what it found.
-            "text": modrack.Ragged.of([_kept(each) for each in column], 0, np.uint8),
+            "text": modrack.Ragged.of([np.frombuffer(_kept(each), np.uint8) for each in column], 0, np.uint8),
         }
 
     def _targets(self, rows: Rows, spans: Any, places: list[Any]) -> Any:
