@@ -91,6 +91,8 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
     parameters = sum(parameter.numel() for parameter in parts.parameters())
+    if not streamed:
+        _check_batch(experiment, encoded["train"].size)
     steps = _total_steps(experiment, None if streamed else encoded["train"].size)
     stream = StreamFeeder(
         splits["train"],
@@ -189,6 +191,19 @@ def _needed(experiment: Experiment, kind: str) -> Choice:
     if choice is None:
         raise UserError(f"No {kind} is chosen.", f"Say --{kind} NAME; `modrack list {kind}` shows them.")
     return choice
+
+
+def _check_batch(experiment: Experiment, rows: int) -> None:
+    """Raises UserError for a batch that somebody asked for and that cannot be. A default one may be all the rows."""
+    settings, origins = experiment.settings, experiment.origins
+    size = settings.batch_size
+    if size > rows and not origins.get("batch_size", "default").startswith("default"):
+        raise UserError(f"batch_size={size}: train has {rows} rows.", f"Take {rows} or fewer.")
+    if settings.accumulate > min(size, rows):
+        raise UserError(
+            f"accumulate={settings.accumulate}: a batch of {min(size, rows)} rows cannot be split into so many.",
+            "Take fewer micro-batches, or a larger batch_size.",
+        )
 
 
 def _total_steps(experiment: Experiment, rows: int | None) -> int:

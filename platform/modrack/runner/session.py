@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,20 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
     registry = rig.experiment.registry
     clock = time.perf_counter()
     training: Training | None = None
+    status, reason = "running", None
+    started = store.get(recorder.id)
+
+    def seen() -> Run:
+        """The run as the database has it; where that fails by now, as it is known here."""
+        try:
+            return store.get(recorder.id)
+        except UserError:
+            values = dict(training.values) if training is not None else {}
+            return replace(started, status=status, reason=reason, metrics=values, seconds=time.perf_counter() - clock)
+
     with StopRequest() as request:
         try:
-            wrong = registry.tell("modrack_run_started", run=store.get(recorder.id))
+            wrong = registry.tell("modrack_run_started", run=started)
             report.started(recorder.id, started_facts(rig) | {"folder": str(recorder.folder)})
             _note(report, wrong)
             training = Training(
@@ -96,33 +108,35 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
             _finish(recorder, training, status, request(), clock)
             forget_run(store.home)
         except KeyboardInterrupt:
-            _finish(recorder, training, "interrupted", "Ctrl-C, twice", clock)
+            status, reason = "interrupted", "Ctrl-C, twice"
+            _finish(recorder, training, status, reason, clock)
             raise Interrupted(f"Run {recorder.id} was stopped at once.") from None
         except ModrackError as error:
-            _finish(recorder, training, "failed", error.message, clock)
-            raise _failure(store, recorder, error.message, error.hint) from error
+            status, reason = "failed", error.message
+            _finish(recorder, training, status, reason, clock)
+            raise _failure(seen(), error.message, error.hint) from error
         except Exception as error:
-            reason = _told(error)
-            _finish(recorder, training, "failed", reason, clock)
-            raise _failure(store, recorder, reason, explain(error)) from error
+            status, reason = "failed", _told(error)
+            _finish(recorder, training, status, reason, clock)
+            raise _failure(seen(), reason, explain(error)) from error
         finally:
             # A plugin that fails here must not undo what was trained.
-            _note(report, registry.tell("modrack_run_ended", run=store.get(recorder.id)))
+            _note(report, registry.tell("modrack_run_ended", run=seen()))
     if status == "finished":
-        _export(rig, store, recorder, report)
-    done = store.get(recorder.id)
+        _export(rig, seen(), report)
+    done = seen()
     report.finished(done)
     return done
 
 
-def _export(rig: Rig, store: Store, recorder: Recorder, report: Reporter) -> None:
+def _export(rig: Rig, done: Run, report: Reporter) -> None:
     """Let the exporters write. The run is finished by then, and stays so where one of them fails."""
     try:
-        paths = export(rig, recorder.folder)
+        paths = export(rig, done.folder)
     except Exception as error:
         said, hint = (error.message, error.hint) if isinstance(error, ModrackError) else (_told(error), explain(error))
-        failed = RunFailed(f"Run {recorder.id} is trained, and its export failed: {said}", hint)
-        failed.run = store.get(recorder.id)
+        failed = RunFailed(f"Run {done.id} is trained, and its export failed: {said}", hint)
+        failed.run = done
         raise failed from error
     for path in paths:
         report.note(f"exported {path}")
@@ -133,9 +147,9 @@ def _note(report: Reporter, lines: list[str]) -> None:
         report.note(line)
 
 
-def _failure(store: Store, recorder: Recorder, reason: str, hint: str | None) -> RunFailed:
-    failed = RunFailed(f"Run {recorder.id} failed: {reason}", hint)
-    failed.run = store.get(recorder.id)
+def _failure(run: Run, reason: str, hint: str | None) -> RunFailed:
+    failed = RunFailed(f"Run {run.id} failed: {reason}", hint)
+    failed.run = run
     return failed
 
 
