@@ -6,7 +6,9 @@ dataset → data → model (and processor) → task → encode → feeder → op
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,10 @@ class Rig:
     @property
     def autocast(self) -> Any:
         return self.update.autocast
+
+    def change(self, change: Callable[[Batch], Batch]) -> None:
+        """Let `change` vary each training batch before the task prepares it, after those that were there before."""
+        self.update.changes.append(change)
 
 
 def build(experiment: Experiment, engine: Engine | None = None, restore: Path | None = None) -> Rig:
@@ -332,16 +338,18 @@ def _try_one_batch(rig: Rig) -> None:
         training=True,
         key=batch.key,
     )
+    plain = copy.copy(few)
     buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
     model = _needed(rig.experiment, "model").component
     with forked_rng(rig.device):
-        prepared = task.prepare(few)
+        prepared = task.prepare(rig.update.changed(few))
         for phase in task.phases:
             with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
                 step = task.step(parts, prepared, phase)
             _check_step(task, step, phase)
+        plain.training = False
         with torch.inference_mode(), evaluating(parts), rig.autocast:
-            step = task.evaluate(parts, prepared)
+            step = task.evaluate(parts, task.prepare(plain))
         _check_step(task, step, "evaluation", needs=task.emits)
         check_classes(model, rig.data, step.outputs.get("logits"))
     with torch.no_grad():
