@@ -132,7 +132,8 @@ def test_a_run_of_a_local_file_is_resumed_from_its_copy(tmp_path: Path) -> None:
     stop = tmp_path / "stop.py"
     stop.write_text(
         "import os, signal\nimport modrack\n\n\n@modrack.callback\nclass Stop:\n    '''Stops after three steps.'''\n\n"
-        "    def stepped(self, training):\n        if training.step == 3:\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "    def stepped(self, training):\n        if training.step == 3:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
     )
     words = ["--plugin", "own.py", "--plugin", "stop.py", "--model", "net", "--callback", "stop", "steps=6", "limit=60"]
     assert call("train", *words, cwd=tmp_path).returncode == 130
