@@ -1,8 +1,8 @@
 """modrack's training loop beside a bare PyTorch loop and the Hugging Face Trainer, same model, same data.
 
-    python benchmarks/loops.py digits [--repeats 5]
-    python benchmarks/loops.py fashion FOLDER [--epochs 1] [--precision fp32]
-    python benchmarks/loops.py reviews FOLDER CHECKPOINT [--epochs 1]
+    python benchmarks/loops.py [--repeats 5] digits
+    python benchmarks/loops.py [--epochs 1] [--words precision=fp32] fashion FOLDER
+    python benchmarks/loops.py reviews FOLDER CHECKPOINT
 
 Everything runs in one process and in turn, so that a machine whose speed drifts slows all alike. Times are of
 the training loop alone (loading, evaluation and checkpoints excluded for all); ratios are of medians, above 1
@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,37 +45,158 @@ def images(name: str, **options: Any) -> tuple[torch.Tensor, ...]:
     return tuple(tensors)
 
 
-def tutorial_cnn(shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The network of modrack's `cnn` with its defaults, built by the same code."""
+# What differs from the defaults of modrack's `cnn`, for the tiny network on digits.
+TINY = {"width": 8, "hidden": 32}
+Network = Callable[[], nn.Module]
+
+
+def cnn(data: tuple[torch.Tensor, ...], **options: Any) -> nn.Module:
+    """The network of modrack's `cnn`, built by the same code, from seed 0."""
     from types import SimpleNamespace
 
     made = load_registry().find("model", "cnn")
-    data = SimpleNamespace(shape=shape, classes=list(range(classes)), gives="image", target="class", restore=None)
-    return made.make({"data": data}, {name: option.default for name, option in made.options.items()})
-
-
-def bare(data: tuple[torch.Tensor, ...], epochs: int, batch_size: int) -> Result:
-    """The loop of PyTorch's tutorials: DataLoader, fp32, one `.item()` of the loss every 50 steps."""
     torch.manual_seed(0)
+    shape, classes = tuple(data[0].shape[1:]), list(range(int(data[1].max()) + 1))
+    facts = SimpleNamespace(shape=shape, classes=classes, gives="image", target="class", restore=None)
+    return made.make({"data": facts}, {name: option.default for name, option in made.options.items()} | options)
+
+
+def device() -> torch.device:
+    """Where peers train: the accelerator, if there is one."""
+    return torch.accelerator.current_accelerator() or torch.device("cpu")
+
+
+def wait() -> None:
+    """Until the device has done all that it was given."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+
+
+def bare(network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int) -> Result:
+    """The loop of PyTorch's tutorials: DataLoader, fp32, one `.item()` of the loss every 50 steps."""
     x, y, tx, ty = data
-    model = tutorial_cnn(tuple(x.shape[1:]), int(y.max()) + 1)
+    place = device()
+    model = network().to(place)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     loader = DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
     started = time.perf_counter()
     for _ in range(epochs):
         model.train()
         for step, (image, label) in enumerate(loader):
+            image, label = image.to(place), label.to(place)
             optimizer.zero_grad()
             loss = F.cross_entropy(model(image), label)
             loss.backward()
             optimizer.step()
             if step % 50 == 0:
                 loss.item()
+    wait()
     seconds = time.perf_counter() - started
-    model.eval()
+    return seconds, epochs * len(x), accuracy(model, tx, ty)
+
+
+def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share of `images` whose class `model` finds."""
+    place = device()
+    model.to(place).eval()
+    pairs = zip(images.split(256), labels.split(256), strict=True)
     with torch.no_grad():
-        hits = sum(int((model(a).argmax(1) == b).sum()) for a, b in zip(tx.split(256), ty.split(256), strict=True))
-    return seconds, epochs * len(x), hits / len(tx)
+        return sum(int((model(a.to(place)).argmax(1) == b.to(place)).sum()) for a, b in pairs) / len(images)
+
+
+def lightning(network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int) -> Result:
+    """PyTorch Lightning's Trainer with its defaults, without checkpoints; torchmetrics' accuracy logged."""
+    import logging
+
+    from lightning.pytorch import LightningModule, Trainer
+    from torchmetrics.classification import MulticlassAccuracy
+
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    x, y, tx, ty = data
+    net, classes = network(), int(y.max()) + 1
+
+    class Module(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+            self.accuracy = MulticlassAccuracy(classes)
+
+        def training_step(self, batch: Any, _: int) -> torch.Tensor:
+            image, label = batch
+            logits = self.net(image)
+            loss = F.cross_entropy(logits, label)
+            self.accuracy(logits, label)
+            self.log("train_accuracy", self.accuracy)
+            self.log("train_loss", loss)
+            return loss
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.AdamW(self.parameters(), lr=1e-3)
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            max_epochs=epochs, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            default_root_dir=folder, logger=False, devices=1,
+        )  # fmt: skip
+        module = Module()
+        loader = DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
+        started = time.perf_counter()
+        trainer.fit(module, loader)
+        wait()
+        seconds = time.perf_counter() - started
+    return seconds, epochs * len(x), accuracy(module.net, tx, ty)
+
+
+def accelerate(network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int) -> Result:
+    """The loop of Accelerate's tutorial."""
+    from accelerate import Accelerator
+
+    x, y, tx, ty = data
+    accelerator = Accelerator(cpu=device().type == "cpu")
+    model = network()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    loader = DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    started = time.perf_counter()
+    for _ in range(epochs):
+        for step, (image, label) in enumerate(loader):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(image), label)
+            accelerator.backward(loss)
+            optimizer.step()
+            if step % 50 == 0:
+                loss.item()
+    wait()
+    return time.perf_counter() - started, epochs * len(x), accuracy(model, tx, ty)
+
+
+class Plain(nn.Module):
+    """A network of images as HF Trainer wants it: the loss and the logits from named columns."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, labels), "logits": logits}
+
+
+def hf_images(network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int) -> Result:
+    """transformers.Trainer on tensors in memory."""
+    x, y, tx, ty = data
+    model = Plain(network())
+    rows = [{"image": image, "labels": label} for image, label in zip(x, y, strict=True)]
+    seconds, trained, _ = hf_trainer(model, rows, None, None, epochs, batch_size, learning_rate=1e-3)
+    return seconds, trained, accuracy(model.net, tx, ty)
+
+
+def there(**peers: Callable[[], Result]) -> dict[str, Callable[[], Result]]:
+    """Those peers whose package is installed."""
+    packages = {"Lightning": "lightning", "Accelerate": "accelerate", "HF Trainer": "accelerate"}
+    found = {name.replace("_", " "): run for name, run in peers.items()}
+    return {name: run for name, run in found.items() if find_spec(packages.get(name, "torch"))}
 
 
 def ours(words: dict[str, Any]) -> Result:
@@ -97,7 +219,10 @@ def hf_trainer(model: Any, train: Any, test: Any, collator: Any, epochs: int, ba
         trainer = Trainer(model, arguments, data_collator=collator, train_dataset=train)
         started = time.perf_counter()
         trainer.train()
+        wait()
         seconds = time.perf_counter() - started
+        if test is None:
+            return seconds, epochs * len(train), 0.0
         guess = trainer.predict(test).predictions
         guess = guess[0] if isinstance(guess, tuple) else guess
         return seconds, epochs * len(train), float((guess.argmax(-1) == np.asarray(test["labels"])).mean())
@@ -111,7 +236,8 @@ def compare(name: str, runners: dict[str, Callable[[], Result]], repeats: int) -
             results[each].append(runner())
     first = next(iter(runners))
     speeds = {each: statistics.median(rows / seconds for seconds, rows, _ in got) for each, got in results.items()}
-    print(f"\n{name}, {repeats} rounds, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
+    print(f"\n{name}, {repeats} rounds, torch {torch.__version__}, {where}\n")
     print("| loop | rows/s | modrack is | test accuracy |\n|---|---|---|---|")
     for each, got in results.items():
         accuracy = statistics.mean(score for _, _, score in got)
@@ -121,24 +247,35 @@ def compare(name: str, runners: dict[str, Callable[[], Result]], repeats: int) -
 def digits(arguments: argparse.Namespace) -> None:
     data, epochs = images("digits"), arguments.epochs or 10
     words = {"model": "cnn", "dataset": "digits", "epochs": epochs, "batch_size": 32}
-    compare(
-        "cnn on digits, batch 32",
-        {"modrack": lambda: ours(words), "bare": lambda: bare(data, epochs, 32)},
-        arguments.repeats,
-    )
+    words |= {f"model.{name}": value for name, value in TINY.items()} | extra(arguments)
+    title = f"a tiny cnn on digits, batch 32, {arguments.words or 'default plan'}"
+    compare(title, image_loops(words, lambda: cnn(data, **TINY), data, epochs, 32), arguments.repeats)
 
 
 def fashion(arguments: argparse.Namespace) -> None:
     data, epochs = images("idx", path=arguments.folder), arguments.epochs or 1
-    words = {
-        "model": "cnn", "dataset": "idx", "dataset.path": arguments.folder, "epochs": epochs,
-        "precision": arguments.precision,
-    }  # fmt: skip
-    compare(
-        f"the tutorial CNN on Fashion-MNIST, batch 64, precision {arguments.precision}",
-        {"modrack": lambda: ours(words), "bare fp32, DataLoader": lambda: bare(data, epochs, 64)},
-        arguments.repeats,
+    words = {"model": "cnn", "dataset": "idx", "dataset.path": arguments.folder, "epochs": epochs} | extra(arguments)
+    title = f"the tutorial CNN on Fashion-MNIST, batch 64, {arguments.words or 'default plan'}"
+    compare(title, image_loops(words, lambda: cnn(data), data, epochs, 64), arguments.repeats)
+
+
+def image_loops(
+    words: dict[str, Any], network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int
+) -> dict[str, Callable[[], Result]]:
+    return {"modrack": lambda: ours(words)} | there(
+        **{
+            "bare fp32, DataLoader": lambda: bare(network, data, epochs, batch_size),
+            "Accelerate": lambda: accelerate(network, data, epochs, batch_size),
+            "Lightning": lambda: lightning(network, data, epochs, batch_size),
+            "HF Trainer": lambda: hf_images(network, data, epochs, batch_size),
+        }
     )
+
+
+def extra(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The words of `--words`, as `modrack train` would take them."""
+    pairs = (word.partition("=") for word in (arguments.words or "").split())
+    return {path: {"true": True, "false": False}.get(value, value) for path, _, value in pairs}
 
 
 def reviews(arguments: argparse.Namespace) -> None:
@@ -160,7 +297,7 @@ def reviews(arguments: argparse.Namespace) -> None:
     words = {
         "model": "bert", "model.checkpoint": arguments.checkpoint, "dataset": "files",
         "dataset.path": arguments.folder, "epochs": epochs, "batch_size": 16,
-    }  # fmt: skip
+    } | extra(arguments)  # fmt: skip
     compare(
         "6-layer BERT on movie reviews, batch 16",
         {
@@ -178,11 +315,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--words", help="options of modrack's runs, as in 'precision=fp32 compile=true'")
     verbs = parser.add_subparsers(required=True)
     verbs.add_parser("digits").set_defaults(run=digits)
     verb = verbs.add_parser("fashion")
     verb.add_argument("folder")
-    verb.add_argument("--precision", default="auto")
     verb.set_defaults(run=fashion)
     verb = verbs.add_parser("reviews")
     verb.add_argument("folder")

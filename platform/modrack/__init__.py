@@ -25,6 +25,7 @@ from modrack_registry.decorators import (
     task,
 )
 from modrack_registry.errors import ModrackError, RunFailed, UserError
+from modrack_registry.family import Family
 from modrack_registry.kinds import Kind
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "Batch",
     "Component",
     "Data",
+    "Family",
     "Kind",
     "ModrackError",
     "Ragged",

@@ -33,13 +33,23 @@ def train(
 
     registry = load_registry(list(plugins), list(without), local_plugins(file))
     experiment = resolve(registry, file=None if file is None else Path(file), values=values)
+    from modrack_registry.store import Run
+
+    Run.load = staticmethod(_load_model)
     made = run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
     # None in those of several processes that do not record; there it must not be used.
     return cast("Run", made)
 
 
+def _load_model(run: Run, checkpoint: str) -> Any:
+    from modrack.runner.stored import load_model
+
+    return load_model(run, checkpoint)
+
+
 def runs(filter: str | None = None, *, home: str | Path | None = None) -> RunQuery:
     """The runs kept in `home` (MODRACK_HOME, or ./modrack-runs), those that `filter` fits: `"model=cnn lr<0.01"`."""
-    from modrack_registry.store import open_store
+    from modrack_registry.store import Run, open_store
 
+    Run.load = staticmethod(_load_model)
     return open_store(None if home is None else Path(home)).runs(filter)

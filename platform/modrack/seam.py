@@ -84,6 +84,7 @@ class Batch(dict[str, Any]):
         size: int,
         rows: Any = None,
         lengths: Mapping[str, Any] | None = None,
+        real: Mapping[str, Tensor] | None = None,
         training: bool = False,
         place: int = 0,
         key: tuple[int, ...] = (0,),
@@ -92,6 +93,8 @@ class Batch(dict[str, Any]):
         self.size = size
         self.rows = rows
         self.lengths = dict(lengths or {})
+        # Masks that came with the rows, by column: made where the values lie, without a copy from the host.
+        self._real = dict(real or {})
         self.training = training
         self.whole, self.filler = size, False
         self.place = place
@@ -102,6 +105,8 @@ class Batch(dict[str, Any]):
         import torch
 
         column = self[name]
+        if name in self._real and self._real[name].shape == column.shape[:2]:
+            return self._real[name]
         lengths = self.lengths[name].to(column.device, non_blocking=True)
         return torch.arange(column.shape[1], device=column.device) < lengths[:, None]
 

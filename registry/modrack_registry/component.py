@@ -160,7 +160,9 @@ def file_of(thing: Any) -> str:
     try:
         return f"{inspect.getsourcefile(source)}:{inspect.getsourcelines(source)[1]}"
     except (OSError, TypeError):
-        return "<unknown>"
+        # A class that was made by a function: where its `__init__` is written.
+        code = getattr(getattr(source, "__init__", None), "__code__", None)
+        return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "<unknown>"
 
 
 def _unwrapped(factory: Any) -> Any:

@@ -53,3 +53,7 @@ class Interrupted(ModrackError):
     """A run that Ctrl-C ended, cleanly."""
 
     exit_code = 130
+
+
+class ModrackWarning(UserWarning):
+    """Something that a person must hear of although the work goes on."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import click
 
     from modrack_registry.component import Component
+    from modrack_registry.family import Family
     from modrack_registry.kinds import Kind
 
 hookspec = pluggy.HookspecMarker("modrack")
@@ -41,6 +42,27 @@ def modrack_components() -> Iterable[Component]:  # type: ignore[empty-body]
     def modrack_components():
         for width in (64, 128):
             yield modrack.model(name=f"wide-{width}")(functools.partial(wide, width=width))
+    """
+
+
+@hookspec
+def modrack_families() -> Iterable[Family]:  # type: ignore[empty-body]
+    """Add the many components of a library, each made when it is used: `--model zoo/big-cat`.
+
+    @modrack.hook
+    def modrack_families():
+        def names():
+            import zoo
+            return {name: f"{name} of the zoo" for name in zoo.models()}
+
+        def make(name):
+            @modrack.model(takes="image", gives="logits")
+            def model(data, *, width: int = 64):
+                import zoo
+                return zoo.build(name, classes=len(data.classes), width=width)
+            return model
+
+        return [modrack.Family("model", "zoo", names, make, library="zoo")]
     """
 
 

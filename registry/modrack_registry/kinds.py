@@ -58,7 +58,7 @@ BUILT_IN_KINDS = (
         ("data",),
         form="class",
         many=True,
-        facts=("better",),
+        facts=("better", "target"),
         returns="an object with `update(outputs…)` and `compute()`; a new one is made for each evaluation",
         methods=("update", "compute"),
     ),

@@ -14,6 +14,7 @@ from modrack_registry import hookspecs
 from modrack_registry.component import Component, Mark, file_of
 from modrack_registry.discovery import Plugin, find_sources, guard, load_plugins
 from modrack_registry.errors import UserError
+from modrack_registry.family import Families, Member
 from modrack_registry.kinds import BUILT_IN_KINDS, Kind
 from modrack_registry.suggest import did_you_mean
 
@@ -28,6 +29,7 @@ class Registry:
         self.hooks.add_hookspecs(hookspecs)
         self._components: dict[str, list[Component]] = {}
         self._owners: dict[str, Plugin] = {}
+        self.families = Families()
         for plugin in self.plugins:
             with guard(plugin):
                 for module in list(plugin.modules):
@@ -47,6 +49,10 @@ class Registry:
             with guard(plugin, "modrack_components"):
                 for thing in things:
                     self._add(plugin, thing)
+        for plugin, families in self._call("modrack_families"):
+            with guard(plugin, "modrack_families"):
+                for family in families:
+                    self.families.add(family, self.kinds, plugin)
 
     def _register(self, plugin: Plugin, module: ModuleType) -> None:
         name = f"{plugin.name}:{module.__name__}"
@@ -131,16 +137,27 @@ class Registry:
         return [(plugin, command) for plugin, commands in self._call("modrack_commands") for command in commands]
 
     def components(self, kind: str | None = None, glob: str | None = None) -> list[Component]:
-        """All components, or those of a kind, or those whose bare or full name matches `glob`; by kind and name."""
+        """All components, or those of a kind, or those whose bare or full name matches `glob`; by kind and name.
+
+        Those of families are there, and made, where `glob` begins with their prefix: `timm/*resnext*`.
+        """
+        return [
+            self.families.component(each) if isinstance(each, Member) else each for each in self.listing(kind, glob)
+        ]
+
+    def listing(self, kind: str | None = None, glob: str | None = None) -> list[Component | Member]:
+        """The same, with those of families as names that are not made: nothing is imported for them."""
         if kind is not None:
             self.kind(kind)
-        kinds = [kind] if kind is not None else list(self.kinds)
-        return [
-            component
-            for each in kinds
-            for component in sorted(self._components.get(each, ()), key=lambda found: (found.name, found.plugin))
-            if glob is None or fnmatch.fnmatch(component.name, glob) or fnmatch.fnmatch(component.full, glob)
-        ]
+        found: list[Component | Member] = []
+        for each in [kind] if kind is not None else self.kinds:
+            found += [
+                component
+                for component in sorted(self._components.get(each, ()), key=lambda found: (found.name, found.plugin))
+                if glob is None or fnmatch.fnmatch(component.name, glob) or fnmatch.fnmatch(component.full, glob)
+            ]
+            found += self.families.members(each, glob)
+        return found
 
     def kind(self, name: str) -> Kind:
         """The kind of that name. Raises UserError with a suggestion."""
@@ -153,6 +170,7 @@ class Registry:
         self.kind(kind)
         mine = self._components.get(kind, [])
         found = [each for each in mine if each.full == name] or [each for each in mine if each.name == name]
+        found = found or self.families.find(kind, name)
         if len(found) == 1:
             return found[0]
         if found:
@@ -164,6 +182,8 @@ class Registry:
                 )
             raise UserError(f"{kind} {name!r} is in {len(found)} plugins.", f"Type {choices}.")
         hint = did_you_mean(name, [each.name for each in mine] + [each.full for each in mine if "/" in name])
+        if in_family := self.families.elsewhere(kind, name):
+            hint = f"Did you mean {' or '.join(in_family)}?"
         elsewhere = [each for each in self._components if any(part.name == name for part in self._components[each])]
         if elsewhere:
             hint = f"{name} is of the kind {elsewhere[0]}: --{elsewhere[0]} {name}"

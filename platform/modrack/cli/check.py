@@ -12,7 +12,7 @@ from modrack.cli.text import as_json, bold
 
 @click.command("check")
 @click.argument("target")
-@click.option("--only", multiple=True, metavar="NAME", help="Check this part alone (repeatable).")
+@click.option("--only", multiple=True, metavar="GLOB", help="Check these parts alone (repeatable).")
 @json_flag
 @debug_flag
 def command(target: str, only: tuple[str, ...], json_: bool) -> int:
@@ -21,16 +21,15 @@ def command(target: str, only: tuple[str, ...], json_: bool) -> int:
     \b
     modrack check my_net.py
     modrack check ./modrack-audio
+    modrack check modrack --only 'torch/*'
     """
     from modrack.testing.kit import checks_of
 
     warnings.simplefilter("ignore")
     rows = []
     last = ""
-    for check in checks_of(target):
+    for check in checks_of(target, only):
         part = check.subject.component
-        if only and part.name not in only:
-            continue
         if not json_ and str(check.subject) != last:
             last = str(check.subject)
             click.echo(bold(last))

@@ -39,7 +39,8 @@ def run(args: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        else:
+        elif os.environ.get("RANK", "0") == "0" or not isinstance(error, UserError):
+            # Of several processes each finds the user's mistake; one tells it.
             _say(_lines(error))
         return getattr(error, "exit_code", 1)
 

@@ -12,7 +12,7 @@ from modrack_registry.errors import RunFailed
 
 
 @click.command("resume")
-@click.argument("run", type=int)
+@click.argument("run")
 @click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on from this one.")
 @click.option("--allow-changes", is_flag=True, help="Go on although components are not what they were.")
 @json_flag
@@ -22,7 +22,7 @@ from modrack_registry.errors import RunFailed
 @click.pass_context
 def command(
     ctx: click.Context,
-    run: int,
+    run: str,
     checkpoint: Path | None,
     allow_changes: bool,
     json_: bool,
@@ -41,8 +41,11 @@ def command(
     screen = choose_screen(json_, quiet, home)
     try:
         from modrack.runner.resumption import resume
+        from modrack_registry.store import open_store
 
-        done = resume(run, home=home, checkpoint=checkpoint, allow_changes=allow_changes, report=screen)
+        done = resume(
+            open_store(home).resolve(run), home=home, checkpoint=checkpoint, allow_changes=allow_changes, report=screen
+        )
     except RunFailed as error:
         if json_ and error.run is not None:
             click.echo(as_json(result_object(error.run)))

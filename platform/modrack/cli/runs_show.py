@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("run", type=click.IntRange(min=1))
+@click.argument("run")
 @json_flag
 @home_flag
 @debug_flag
-def command(run: int, json_: bool, home: Path | None) -> None:
-    """Show the run with number RUN: parts, options, metrics, where it came from.
+def command(run: str, json_: bool, home: Path | None) -> None:
+    """Show RUN, a number, @last or @best:METRIC: parts, options, metrics, where it came from.
 
     \b
     modrack runs show 3
+    modrack runs show @best:test.accuracy
     modrack runs show 3 --json
     """
     from modrack_registry.store import open_store
 
-    found = open_store(home).get(run)
+    found = open_store(home).find(run)
     click.echo(as_json(_record(found)) if json_ else "\n".join(_page(found)))
 
 

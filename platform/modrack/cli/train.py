@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modrack.cli.rack import home_flag, json_flag, load, loading_flags
 from modrack.cli.text import as_json, columns
-from modrack_registry.errors import RunFailed, UserError
+from modrack.launch import will_restart
+from modrack_registry.errors import ModrackWarning, RunFailed, UserError
 from modrack_registry.registry import Registry
 from modrack_registry.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from modrack_registry.store import Run
 
 
 class TrainCommand(click.Command):
@@ -25,10 +30,16 @@ class TrainCommand(click.Command):
         if "registry" not in ctx.meta:
             from modrack.configure.local import local_plugins
 
-            plugin, without, word = _ahead(args)
+            ahead = _ahead(args)
+            word = ahead.file
             file = ctx.meta["file"] = None if word is None else Path(word)
             ctx.meta["file word"] = word
-            ctx.meta["registry"] = load(ctx, plugin, without, local_plugins(file))
+            past = ctx.meta["past"] = _past(ahead)
+            kept = sorted((past.folder / "plugins").rglob("*.py")) if past is not None else []
+            # What is said here wins over what the run kept of the same name.
+            names = {Path(each).stem for each in ahead.plugin}
+            local = [*local_plugins(file), *(each for each in kept if each.stem not in names)]
+            ctx.meta["registry"] = load(ctx, ahead.plugin, ahead.without, local)
         rest = super().parse_args(ctx, args)
         ctx.meta["given"] = given
         return rest
@@ -66,6 +77,11 @@ class TrainCommand(click.Command):
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[FILE.toml] [PATH=VALUE]...")
 @json_flag
 @click.option("--print-config", is_flag=True, help="Print every value and where it came from, as TOML; do not train.")
+@click.option("--from-run", metavar="RUN", help="Start from the configuration of a past run.")
+@click.option("--exact", is_flag=True, help="With --from-run: refuse if anything is different from then.")
+@click.option("--no-diff", is_flag=True, help="Do not keep the uncommitted changes of the code (diff=false).")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Train in N processes of this machine.")
+@click.option("--restarts", type=click.IntRange(min=0), default=0, metavar="N", help="Go on after a process died.")
 @click.option("--dry-run", is_flag=True, help="Build all, take one step, print the plan; keep nothing.")
 @home_flag
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -78,6 +94,11 @@ def command(
     json_: bool,
     print_config: bool,
     dry_run: bool,
+    from_run: str | None,
+    exact: bool,
+    no_diff: bool,
+    processes: int | None,
+    restarts: int,
     home: Path | None,
     quiet: bool,
     **flags: Any,
@@ -88,17 +109,23 @@ def command(
     modrack train
     modrack train --model cnn --dataset digits model.width=32 epochs=5
     modrack train experiment.toml optimizer.lr=0.01
+    modrack train --from-run 12 model.width=128
     """
     from modrack.configure.resolve import resolve
 
     registry: Registry = ctx.meta["registry"]
     choices = {name.removeprefix("kind_"): list(names) for name, names in flags.items() if name.startswith("kind_")}
     kept, mistakes = _sort_words(registry, words, ctx)
+    past = ctx.meta["past"]
+    if past is not None and ctx.meta["file"] is not None:
+        mistakes.append(UserError("--from-run and an experiment file are both there.", "Give one of them."))
+    if exact and past is None:
+        mistakes.append(UserError("--exact says how to repeat a run.", "Give it with --from-run RUN."))
     experiment = resolve(
         registry,
-        file=ctx.meta["file"],
+        file=ctx.meta["file"] or (past.config if past is not None else None),
         choices={kind: names for kind, names in choices.items() if names},
-        words=kept,
+        words=[*kept, *(["diff=false"] if no_diff else [])],
         more=mistakes,
     )
     if not quiet:
@@ -114,18 +141,27 @@ def command(
         tried = try_out(experiment)
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
         return 0
+    if processes is not None and processes > 1:
+        # The mistakes of a request are told once, here, and not by each process.
+        return launch_train(processes, restarts, _typed(ctx), experiment.settings.device)
     from modrack.cli.screen import choose_screen, result_object
 
     screen = choose_screen(json_, quiet, home)
     try:
-        from modrack.runner.session import run
+        typed = ["modrack", *_typed(ctx)]
+        if past is None:
+            from modrack.runner.session import run
 
-        done = run(experiment, home=home, command=["modrack", *_typed(ctx)], report=screen)
+            done = run(experiment, home=home, command=typed, report=screen)
+        else:
+            from modrack.runner.rerun import rerun
+
+            done = rerun(past, experiment, home=home, exact=exact, command=typed, report=screen)
         if done is None:  # one of several processes, and not the one that reports
             return 0
     except RunFailed as error:
         # The error may bring the recorded run along: a script that asked for JSON gets it, and the exit code.
-        if json_ and getattr(error, "run", None) is not None:
+        if json_ and getattr(error, "run", None) is not None and not will_restart():
             click.echo(as_json(result_object(error.run)))
         raise
     finally:
@@ -135,9 +171,50 @@ def command(
     return 130 if done.status == "interrupted" else 0
 
 
-def _ahead(args: Sequence[str]) -> tuple[list[str], list[str], str | None]:
-    """What decides about loading, read before the flags of the kinds are known: plugins, without, the file."""
-    found: dict[str, list[str]] = {"--plugin": [], "--without": []}
+@dataclass
+class Ahead:
+    """What decides about loading, read before the flags of the kinds are known."""
+
+    plugin: list[str]
+    without: list[str]
+    file: str | None
+    from_run: str | None
+    home: str | None
+
+
+def _past(ahead: Ahead) -> Run | None:
+    if ahead.from_run is None:
+        return None
+    from modrack_registry.store import open_store
+
+    return open_store(Path(ahead.home) if ahead.home else None).find(ahead.from_run)
+
+
+def launch_train(processes: int, restarts: int, typed: list[str], device: str) -> int:
+    """Start the same command in several processes. Raises UserError for more of them than devices."""
+    from modrack.launch import launch
+    from modrack.runner.hardware import probe
+    from modrack.runner.plan import choose_device
+
+    hardware = probe()
+    if choose_device(hardware, device).value != "cpu" and processes > hardware.count:
+        raise UserError(
+            f"--processes {processes}: there are {hardware.count} devices ({hardware.name}).",
+            "Start as many as there are, or say device=cpu.",
+        )
+    args, skip = [], False
+    for word in typed:
+        if skip:
+            skip = False
+        elif word in ("--processes", "--restarts"):
+            skip = True
+        elif not word.startswith(("--processes=", "--restarts=")):
+            args.append(word)
+    return launch(processes, args, restarts=restarts)
+
+
+def _ahead(args: Sequence[str]) -> Ahead:
+    found: dict[str, list[str]] = {"--plugin": [], "--without": [], "--from-run": [], "--home": []}
     file: str | None = None
     index = 0
     while index < len(args):
@@ -152,10 +229,11 @@ def _ahead(args: Sequence[str]) -> tuple[list[str], list[str], str | None]:
         elif file is None and not word.startswith("-") and (not equals or args[index].endswith(".toml")):
             file = args[index]
         index += 1
-    return found["--plugin"], found["--without"], file
+    runs, homes = found["--from-run"], found["--home"]
+    return Ahead(found["--plugin"], found["--without"], file, runs[-1] if runs else None, homes[-1] if homes else None)
 
 
-_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help")
+_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help", "--exact", "--no-diff")
 
 
 def _sort_words(registry: Registry, words: Sequence[str], ctx: click.Context) -> tuple[list[str], list[UserError]]:
@@ -196,9 +274,12 @@ def hush(*, debug: bool) -> None:
     import os
     import warnings
 
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        click.echo(f"Warning: {message}", err=True)
+
     warnings.simplefilter("ignore")
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+    warnings.simplefilter("always", ModrackWarning)
+    warnings.showwarning = show
     for name, value in (
         ("TRANSFORMERS_VERBOSITY", "error"),
         ("HF_DATASETS_DISABLE_PROGRESS_BARS", "1"),

@@ -17,10 +17,12 @@ VERBS = {
     "show": ("modrack.cli.show", "Show one part and its options."),
     "plugins": ("modrack.cli.plugins", "List the plugins, broken ones with the reason."),
     "resume": ("modrack.cli.resume", "Go on with a run that was stopped."),
+    "rerun": ("modrack.cli.rerun", "Train a past run again, with changes if you like."),
     "new": ("modrack.cli.new", "Write a new part, or a plugin with one of each kind."),
     "check": ("modrack.cli.check", "Try every part of a plugin, and say what to mend."),
     "completion": ("modrack.cli.completion", "Print the script that makes Tab complete."),
     "runs": ("modrack.cli.runs", "Find past runs again."),
+    "db": ("modrack.cli.db", "Keep the database of runs whole: info, check, backup, move."),
 }
 
 

@@ -35,9 +35,11 @@ class Settings:
     limit: Annotated[int | None, Gt(0), "rows of each split, for a quick try"] = None
     name: Annotated[str | None, "a name for the run"] = None
     tags: Annotated[list[str], "words to find the run by"] = field(default_factory=list)
+    diff: Annotated[bool, "keep the uncommitted changes of the code with the run; --no-diff"] = True
     threads: Annotated[int | None, Gt(0), "CPU threads; none: chosen"] = None
     channels_last: Annotated[bool | None, "memory format of images; none: chosen"] = None
     compile: Annotated[bool | None, "compile the model; none: chosen"] = None
+    deterministic: Annotated[bool, "only kernels that give the same bits each time; on a GPU they are slower"] = False
     ema: Annotated[float | None, Gt(0), Lt(1), "decay of averaged weights, which are then evaluated and kept"] = None
 
 

@@ -94,6 +94,7 @@ class Data:
         from datasets import Features
 
         facts = {**stored, "features": Features.from_dict(stored["features"])}
+        facts.pop("digests", None)  # of what a run was shown
         facts["shape"] = tuple(facts["shape"]) if facts["shape"] is not None else None
         mean, std = facts.pop("mean"), facts.pop("std")
         return cls(**facts, _statistics=(mean, std) if mean is not None else None)

@@ -6,6 +6,7 @@ dataset → data → model (and processor) → task → encode → feeder → op
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class Rig:
     total_steps: int
     model_name: str
     parameters: int
+    digests: dict[str, str]
 
     @property
     def engine(self) -> Engine:
@@ -82,6 +84,9 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
     metrics = experiment.many("metric")
     check_metrics(metrics, task, task_choice.component)
+    for choice in metrics:
+        # Each evaluation makes new ones; what does not fit the data must show before the run starts.
+        choice.component.make({"data": data}, choice.options)
     monitored(metrics, settings.monitor)
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
@@ -108,6 +113,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
             steps=steps,
         ),
         settings,
+        engine.local_world,
     )
     device = engine.place(plan["device"])
     _prepare_parts(parts, task, plan, device)
@@ -157,6 +163,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
         steps,
         model_choice.component.name,
         parameters,
+        {name: each.digest() for name, each in encoded.items()},
     )
     use_added(rig)
     _try_one_batch(rig)
@@ -210,6 +217,8 @@ def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -
     if plan["tf32"]:
         torch.backends.cuda.matmul.fp32_precision = "tf32"
         torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+    if device.type != "cpu":
+        _choose_kernels(plan["deterministic"])
     learning = {name for names in task.phases.values() for name in (names or tuple(parts))}
     for name, part in parts.items():
         part.to(device)
@@ -222,6 +231,15 @@ def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -
             part.train()
         if plan["compile"]:
             part.compile()
+
+
+def _choose_kernels(deterministic: bool) -> None:
+    if deterministic:
+        # cuBLAS reads it when it is first used. https://docs.nvidia.com/cuda/cublas/#results-reproducibility
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    # Trying cuDNN's algorithms pays, as shapes are few; but another one may win the next time.
+    torch.backends.cudnn.benchmark = not deterministic
 
 
 def _optimizers(

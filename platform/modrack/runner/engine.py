@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from modrack_registry.errors import UserError
 
@@ -21,8 +23,8 @@ from modrack_registry.errors import UserError
 class Engine:
     """One process among `world`, number `rank`. With one process nothing is communicated."""
 
-    def __init__(self, rank: int = 0, world: int = 1, local_rank: int = 0) -> None:
-        self.rank, self.world, self.local_rank = rank, world, local_rank
+    def __init__(self, rank: int = 0, world: int = 1, local_rank: int = 0, local_world: int = 1) -> None:
+        self.rank, self.world, self.local_rank, self.local_world = rank, world, local_rank, local_world
 
     @property
     def main(self) -> bool:
@@ -111,9 +113,15 @@ def joined(device: str = "cpu") -> Iterator[Engine]:
                 f"{world} processes were started, but there are {there} devices.", "Start as many as there are."
             )
         torch.accelerator.set_device_index(local_rank)
-    torch.distributed.init_process_group("nccl" if accelerated else "gloo")
+    # Facts of the host (counts, requests to stop) travel by gloo, so that asking never waits for the device.
+    # torchrun keeps its store when it starts all again: addresses of dead processes must not be found in it.
+    store, rank, size = next(rendezvous("env://"))
+    again = PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    torch.distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if accelerated else "gloo", store=again, rank=rank, world_size=size
+    )
     try:
-        yield Engine(torch.distributed.get_rank(), world, local_rank)
+        yield Engine(torch.distributed.get_rank(), world, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     finally:
         torch.distributed.destroy_process_group()
 

@@ -96,20 +96,35 @@ def monitored(metrics: list[Choice], asked: str | None) -> tuple[str, str]:
 
     Raises UserError for a value that no evaluation gives.
     """
-    directions: dict[str, str] = {}
-    for choice in metrics:
-        better = choice.component.facts.get("better")
-        name = f"validation.{metric_name(choice, metrics)}"
-        directions[name] = (better[0] if isinstance(better, tuple) else better) or ""
-    directions["validation.loss"] = "lower"
+    known_ways = {f"validation.{metric_name(choice, metrics)}": direction(choice) or "" for choice in metrics} | {
+        "validation.loss": "lower"
+    }
     if asked is None:
-        return next((name, better) for name, better in directions.items() if better)
+        return next((name, better) for name, better in known_ways.items() if better)
     full = asked if asked.startswith("validation.") else f"validation.{asked}"
     # A metric that gives several numbers has a name for each, after its own.
-    known = next((better for name, better in directions.items() if full == name or full.startswith(f"{name}.")), None)
+    known = next((better for name, better in known_ways.items() if full == name or full.startswith(f"{name}.")), None)
     if known is None:
-        raise UserError(f"monitor={asked}: no evaluation gives that.", did_you_mean(full, directions))
+        raise UserError(f"monitor={asked}: no evaluation gives that.", did_you_mean(full, known_ways))
     return full, known or "lower"
+
+
+def direction(choice: Choice) -> str | None:
+    """Whether more of this metric is better: higher, lower, or None where neither is."""
+    better = choice.component.facts.get("better")
+    return better[0] if isinstance(better, tuple) else better
+
+
+def directions(metrics: list[Choice]) -> dict[str, str]:
+    """The good direction of every value that a run records, by its whole name."""
+    found = {"train.loss": "lower"}
+    for split in ("validation", "test"):
+        found[f"{split}.loss"] = "lower"
+        for choice in metrics:
+            better = direction(choice)
+            if better:
+                found[f"{split}.{metric_name(choice, metrics)}"] = better
+    return found
 
 
 def metric_name(choice: Choice, metrics: list[Choice]) -> str:

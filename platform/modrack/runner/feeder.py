@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modrack.runner.columns import RaggedColumn, as_tensor, moved
 from modrack.runner.encode import Encoded
-from modrack.runner.order import Order, arranged, count_steps, lengths_of, round_up, sequential, shuffled
+from modrack.runner.order import Order, arranged, count_steps, sequential, shuffled
 from modrack.seam import Batch, Ragged
 
 # What one gather may hold. Larger ones save little, and cost memory.
@@ -36,15 +37,14 @@ class Feeder:
         self._choose: Callable[[int], Any] | None = None
         place = device if resident else torch.device("cpu")
         self._fixed: dict[str, Tensor] = {}
-        self._ragged: dict[str, tuple[Tensor, Tensor, Tensor, float]] = {}
+        self._ragged: dict[str, RaggedColumn] = {}
         for name, column in encoded.columns.items():
             if isinstance(column, Ragged):
-                offsets = torch.from_numpy(column.offsets[:-1])
-                self._ragged[name] = (torch.from_numpy(column.values), offsets, lengths_of(column.offsets), column.pad)
+                self._ragged[name] = RaggedColumn(column, place)
             else:
-                self._fixed[name] = _tensor(column).to(place)
-        self._lengths = next(iter(self._ragged.values()))[2] if self._ragged else None
-        self._longest = {name: int(lengths.max()) for name, (_, _, lengths, _) in self._ragged.items()}
+                self._fixed[name] = as_tensor(column).to(place)
+        self._place = place
+        self._lengths = next(iter(self._ragged.values())).lengths if self._ragged else None
         row_bytes = sum(column[0].nbytes for column in self._fixed.values() if len(column))
         self._block = max(1, min(64, BLOCK_BYTES // max(1, row_bytes * batch_size)))
 
@@ -88,32 +88,26 @@ class Feeder:
         training: bool,
         share: tuple[int, int] = (0, 1),
     ) -> Iterator[list[Batch]]:
-        bounds = order.bounds
+        bounds, everywhere = order.bounds, moved(order.rows, self._place)
         for first in range(start, order.steps, self._block):
             last = min(first + self._block, order.steps)
             low = bounds[first]
-            rows = order.rows[low : bounds[last]]
-            block = self._gather(rows)
+            rows, placed = order.rows[low : bounds[last]], everywhere[low : bounds[last]]
+            block = {name: moved(column.index_select(0, placed), self.device) for name, column in self._fixed.items()}
             for step in range(first, last):
                 begin, end = bounds[step], bounds[step + 1]
                 batches = []
                 for left, right in cut_step(begin, end, accumulate, share):
-                    batch = self._batch(block, rows, low, left, max(right, left + 1), key, training)
+                    batch = self._batch(block, rows, placed, low, left, max(right, left + 1), key, training)
                     batch.whole, batch.filler = end - begin, right == left
                     batches.append(batch)
                 yield batches
-
-    def _gather(self, rows: Tensor) -> dict[str, Tensor]:
-        gathered = {}
-        for name, column in self._fixed.items():
-            index = rows.to(column.device, non_blocking=True)
-            gathered[name] = column.index_select(0, index).to(self.device, non_blocking=True)
-        return gathered
 
     def _batch(
         self,
         block: dict[str, Tensor],
         rows: Tensor,
+        placed: Tensor,
         low: int,
         begin: int,
         end: int,
@@ -122,23 +116,22 @@ class Feeder:
     ) -> Batch:
         here = slice(begin - low, end - low)
         columns: dict[str, Any] = {name: column[here] for name, column in block.items()}
-        lengths = {}
-        for name in self._ragged:
-            columns[name], lengths[name] = self._padded(name, rows[here])
+        lengths, real = {}, {}
+        for name, column in self._ragged.items():
+            padded, lengths[name], mask = column.pick(rows[here], placed[here])
+            self.tokens[0] += int(lengths[name].sum())
+            self.tokens[1] += padded.shape[0] * padded.shape[1]
+            columns[name], real[name] = moved(padded, self.device), moved(mask, self.device)
         return Batch(
-            columns, size=end - begin, rows=rows[here], lengths=lengths, training=training, place=begin, key=key
+            columns,
+            size=end - begin,
+            rows=rows[here],
+            lengths=lengths,
+            real=real,
+            training=training,
+            place=begin,
+            key=key,
         )
-
-    def _padded(self, name: str, rows: Tensor) -> tuple[Tensor, Tensor]:
-        values, offsets, lengths, pad = self._ragged[name]
-        mine = lengths[rows]
-        width = round_up(max(1, int(mine.max())), max(1, self._longest[name]))
-        positions = torch.arange(width)
-        index = (offsets[rows][:, None] + positions).clamp_(max=len(values) - 1)
-        batch = values[index].masked_fill_(positions >= mine[:, None], pad)
-        self.tokens[0] += int(mine.sum())
-        self.tokens[1] += batch.shape[0] * width
-        return batch.to(self.device, non_blocking=True), mine
 
 
 def cut_step(begin: int, end: int, accumulate: int, share: tuple[int, int] = (0, 1)) -> list[tuple[int, int]]:
@@ -151,12 +144,3 @@ def cut_step(begin: int, end: int, accumulate: int, share: tuple[int, int] = (0,
     lefts = [begin + size * piece for piece in range(number * accumulate, (number + 1) * accumulate)]
     pieces = [(left, min(left + size, end)) if left < end else (begin, begin) for left in lefts]
     return pieces if of > 1 else [piece for piece in pieces if piece[0] < piece[1]]
-
-
-def _tensor(column: Any) -> Tensor:
-    # Arrow's memory is read-only, which torch warns about; nothing here writes into a column.
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(column)

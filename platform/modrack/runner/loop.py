@@ -38,6 +38,7 @@ class Training:
         log: Callable[[int, dict[str, float]], None],
         report: Reporter,
         request: Callable[[], str | None],
+        event: Callable[[str, dict[str, Any]], None] = lambda kind, data: None,
     ) -> None:
         self.rig, self.folder, self.report = rig, folder, report
         self.settings = rig.experiment.settings
@@ -50,7 +51,7 @@ class Training:
         self.waited = 0
         self.rows = 0
         self.seconds = 0.0
-        self._log, self._request = log, request
+        self._log, self._request, self.event = log, request, event
         self._reason: str | None = None
         self.monitor, self.better = monitored(rig.metrics, self.settings.monitor)
         callbacks = [
@@ -116,6 +117,7 @@ class Training:
                     break
             self.epoch = self.step // feeder.steps
         if self._reason:
+            self.event("ended early", {"step": self.step, "reason": self._reason})
             self.report.note(self._reason)
         if rig.update.ema is not None:
             rig.update.ema.adopt()
@@ -212,6 +214,7 @@ class Training:
         with self._averaged():
             state, keep = self.state_dict(), self.settings.checkpoint_keep
             if self.rig.engine.main:
+                self.event("saved", {"step": self.step, "best": best})
                 save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=keep, best=best)
         self.rig.engine.wait()
 

@@ -70,8 +70,8 @@ def choose_device(hardware: Hardware, asked: str) -> Decision:
     return Decision("device", asked, "asked for")
 
 
-def make_plan(hardware: Hardware, facts: Facts, settings: Settings) -> Plan:
-    """All decisions. Raises UserError for what this hardware cannot do."""
+def make_plan(hardware: Hardware, facts: Facts, settings: Settings, processes: int = 1) -> Plan:
+    """All decisions. `processes` train on this machine together. Raises UserError for what this hardware cannot do."""
     device = choose_device(hardware, settings.device)
     kind = str(device.value).partition(":")[0]
     return Plan(
@@ -82,9 +82,10 @@ def make_plan(hardware: Hardware, facts: Facts, settings: Settings) -> Plan:
             _memory_format(facts, settings),
             Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
             _compile(facts, settings),
+            _deterministic(kind, settings),
             _feeder(hardware, kind, facts),
             _micro_batch(settings),
-            _threads(hardware, kind, settings),
+            _threads(hardware, kind, settings, processes),
         ]
     )
 
@@ -145,6 +146,16 @@ def _compile(facts: Facts, settings: Settings) -> Decision:
     )
 
 
+def _deterministic(kind: str, settings: Settings) -> Decision:
+    if kind == "cpu":
+        return Decision("deterministic", True, "a CPU adds up in the same order each time")
+    if settings.deterministic:
+        return Decision("deterministic", True, "asked for")
+    return Decision(
+        "deterministic", False, "faster kernels, whose sums differ in the last bits; deterministic=true repeats exactly"
+    )
+
+
 def _feeder(hardware: Hardware, kind: str, facts: Facts) -> Decision:
     size = f"{facts.bytes / 1e6:.3g} MB"
     if facts.rows is None:
@@ -163,9 +174,12 @@ def _micro_batch(settings: Settings) -> Decision:
     return Decision("micro_batch", size, "the whole batch at once")
 
 
-def _threads(hardware: Hardware, kind: str, settings: Settings) -> Decision:
+def _threads(hardware: Hardware, kind: str, settings: Settings, processes: int) -> Decision:
     if settings.threads is not None:
         return Decision("threads", settings.threads, "asked for")
+    if processes > 1:
+        share = max(1, hardware.cores // processes)
+        return Decision("threads", share, f"{processes} processes share {hardware.cores} cores")
     return Decision(
         "threads", hardware.cores, f"{hardware.cores} cores" + ("" if kind == "cpu" else " feed the device")
     )

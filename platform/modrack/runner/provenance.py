@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import socket
@@ -17,20 +18,34 @@ _SECRET = re.compile(r"(?i)((?:api[_-]?key|secret|token|passw(?:or)?d|credential
 _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 
-def git_state() -> dict[str, Any] | None:
+# Variables that can change what a run computes. Nothing else of the environment is kept: it holds secrets.
+_VARIABLES = (
+    *("CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GLIBC_TUNABLES", "LD_PRELOAD", "PYTHONHASHSEED"),
+    *("HF_HOME", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "TOKENIZERS_PARALLELISM", "NCCL_DEBUG", "NCCL_P2P_DISABLE"),
+    *("MODRACK_HOME", "MODRACK_SET", "MODRACK_PLUGINS", "WORLD_SIZE", "SLURM_JOB_ID", "SLURM_NNODES", "SLURM_NTASKS"),
+)
+
+
+def environment() -> dict[str, str]:
+    """Those of the variables above that are set, without what looks like a secret."""
+    return {name: redact(os.environ[name]) for name in _VARIABLES if name in os.environ}
+
+
+def git_state(diff: bool = True) -> dict[str, Any] | None:
     """Commit, whether anything differs from it, the difference and the remote; None outside a repository."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return None
     status = _git("status", "--porcelain") or ""
-    diff = _git("diff", "HEAD") if status else None
-    if diff and len(diff) > DIFF_BYTES:
-        diff = diff[:DIFF_BYTES] + f"\n[cut: {len(diff)} characters in all]\n"
+    changed = _git("diff", "HEAD") if status and diff else None
+    if changed and len(changed) > DIFF_BYTES:
+        changed = changed[:DIFF_BYTES] + f"\n[cut: {len(changed)} characters in all]\n"
     remote = _git("remote", "get-url", "origin")
     return {
         "commit": commit.strip(),
         "dirty": bool(status.strip()),
-        "diff": redact(diff) if diff else None,
+        "diff": redact(changed) if changed else None,
         "remote": redact(remote.strip()) if remote else None,
     }
 

@@ -6,15 +6,18 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from modrack.configure.experiment import Experiment
+from modrack.launch import forget_run, launched_run, note_run, restarted
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
+from modrack.runner.evaluate import directions
 from modrack.runner.export import export
 from modrack.runner.loop import Training
-from modrack.runner.provenance import git_state, machine, packages, redact
+from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.stop import StopRequest
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
@@ -31,18 +34,28 @@ def run(
     home: Path | None = None,
     command: list[str] | None = None,
     report: Reporter | None = None,
+    parent: int | None = None,
+    accept: Callable[[Rig], None] = lambda rig: None,
 ) -> Run | None:
     """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure.
 
+    `parent` is the run that this one repeats; `accept` sees what was built, and may refuse it before it is recorded.
     Of several processes the main one records and reports; the others return None.
     """
     store = open_store(home)
+    again = launched_run(store.home) if restarted() else None
+    if again is not None:
+        from modrack.runner.resumption import resume
+
+        return resume(again, home=home, report=report)
     _check_room(store.home)
     with joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
+        accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
-        recorder = store.start(_start(rig, command or sys.argv)) if engine.main else None
+        recorder = store.start(_start(rig, command or sys.argv, parent)) if engine.main else None
         if recorder is not None:
+            note_run(store.home, recorder.id)
             _write_facts(recorder.folder, rig)
         return carry_out(store, recorder, rig, report or Silent())
 
@@ -72,11 +85,16 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
             wrong = registry.tell("modrack_run_started", run=store.get(recorder.id))
             report.started(recorder.id, started_facts(rig) | {"folder": str(recorder.folder)})
             _note(report, wrong)
-            training = Training(rig, recorder.folder, log=recorder.log, report=report, request=request)
+            training = Training(
+                rig, recorder.folder, log=recorder.log, report=report, request=request, event=recorder.event
+            )
+            recorder.set(better=directions(rig.metrics))
             if checkpoint is not None:
                 training.load(checkpoint)
+                recorder.event("resumed", {"step": training.step, "checkpoint": checkpoint.name})
             status = training.run()
             _finish(recorder, training, status, request(), clock)
+            forget_run(store.home)
         except KeyboardInterrupt:
             _finish(recorder, training, "interrupted", "Ctrl-C, twice", clock)
             raise Interrupted(f"Run {recorder.id} was stopped at once.") from None
@@ -171,11 +189,13 @@ def explain(error: BaseException) -> str:
     return f"It arose in {place}; --debug shows the traceback."
 
 
-def _start(rig: Rig, command: list[str]) -> RunStart:
+def _start(rig: Rig, command: list[str], parent: int | None) -> RunStart:
     experiment = rig.experiment
     chosen = [choice for choices in experiment.choices.values() for choice in choices]
     return RunStart(
-        data=rig.data.to_dict(),
+        data=rig.data.to_dict() | {"digests": rig.digests},
+        environment=environment(),
+        parent=parent,
         name=experiment.settings.name,
         tags=list(experiment.settings.tags),
         config=experiment.as_dict(),
@@ -193,7 +213,7 @@ def _start(rig: Rig, command: list[str]) -> RunStart:
         ],
         command=[redact(word) for word in command],
         seed=experiment.settings.seed,
-        git=git_state(),
+        git=git_state(experiment.settings.diff),
         packages=packages(),
         hardware=machine(),
         plan=rig.plan.as_dict(),

@@ -150,7 +150,8 @@ class Update:
         if (weight, total) not in self._ratios:
             if len(self._ratios) > 256:
                 self._ratios.clear()
-            self._ratios[weight, total] = torch.tensor(weight / total, device=self.device)
+            # Filled on the device: a copy from the host would wait for it.
+            self._ratios[weight, total] = torch.full((), weight / total, device=self.device)
         return self._ratios[weight, total]
 
     def _move(self, phase: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,14 +87,15 @@ class Check:
             pytest.skip(outcome.reason)
 
 
-def checks_of(target: str) -> list[Check]:
+def checks_of(target: str, only: Sequence[str] = ()) -> list[Check]:
     """All checks of a plugin: a `.py` file, a folder with a pyproject.toml, or the name of an installed plugin.
 
-    Raises UserError where there is no such plugin, or it cannot be loaded.
+    `only` keeps the parts whose names fit one of its globs; those of a family are checked where it is named. Raises
+    UserError where there is no such plugin or part, or it cannot be loaded.
     """
     return [
         Check(name, subject, function)
-        for subject in subjects_of(target)
+        for subject in subjects_of(target, only)
         for name, function in functions_of(subject.component.kind.name).items()
     ]
 

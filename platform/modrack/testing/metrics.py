@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from modrack.data.facts import Data
-from modrack.runner.fit import wanted_outputs
+from modrack.runner.fit import sorts, wanted_outputs
 from modrack.testing.kit import CheckFailed, NotApplicable
 from modrack.testing.sample import CLASSES, sample
 from modrack.testing.subject import Subject
@@ -51,11 +51,20 @@ def _outputs(subject: Subject) -> tuple[Data, dict[str, Tensor]]:
     if not set(wanted) <= {"logits", "target"}:
         raise NotApplicable(f"there is no sample of the outputs {', '.join(wanted)}")
     generator = torch.Generator().manual_seed(0)
+    targets = sorts(subject.component, "target")
+    target = "class" if not targets or "class" in targets else targets[0]
+    data = sample("tabular", target)[0]
+    size = {"class": (), "classes": (CLASSES,), "number": ()}[target]
     outputs = {
-        "logits": torch.randn(ROWS, CLASSES, generator=generator),
-        "target": torch.randint(CLASSES, (ROWS,), generator=generator),
+        "logits": torch.randn(ROWS, 1 if target == "number" else CLASSES, generator=generator),
+        "target": torch.rand(ROWS, generator=generator)
+        if target == "number"
+        else torch.randint(CLASSES if target == "class" else 2, (ROWS, *size), generator=generator),
     }
-    return sample("tabular")[0], {name: outputs[name] for name in wanted}
+    if target == "number":
+        # Both above 0, since some figures are of shares or logarithms.
+        outputs["logits"] = outputs["logits"].abs()
+    return data, {name: outputs[name] for name in wanted}
 
 
 def _value(subject: Subject, data: Data, outputs: dict[str, Tensor], sizes: list[int]) -> Any:
@@ -77,4 +86,6 @@ def _agree(subject: Subject, one: Any, other: Any, when: str) -> None:
 def _flat(value: Any) -> list[float]:
     if isinstance(value, dict):
         return [number for key in sorted(value) for number in _flat(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [number for each in value for number in _flat(each)]
     return [float(number) for number in torch.as_tensor(value).double().reshape(-1).tolist()]

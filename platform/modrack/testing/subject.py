@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,8 +52,11 @@ class Subject:
         return self.component.make(given, options)
 
 
-def subjects_of(target: str) -> list[Subject]:
-    """The components of a plugin. Raises UserError where it is not there, is broken, or has none."""
+def subjects_of(target: str, only: Sequence[str] = ()) -> list[Subject]:
+    """The components of a plugin, or those whose names fit a glob in `only`; of families only those that are named.
+
+    Raises UserError where the plugin is not there, is broken, or has none.
+    """
     installed = find_sources()
     mine = _sources(target, installed)
     others = [source for source in installed if source.plugin != mine[0].plugin]
@@ -63,6 +67,12 @@ def subjects_of(target: str) -> list[Subject]:
         if plugin.name == name and plugin.error:
             raise UserError(f"Plugin {name} cannot be loaded: {plugin.error}.")
     found = [component for component in registry.components() if component.plugin == name]
+    if found and only:
+        known = [component.name for component in found]
+        asked = {each.full + each.kind.name: each for glob in only for each in registry.components(glob=glob)}
+        found = [component for component in asked.values() if component.plugin == name]
+        if not found:
+            raise UserError(f"{name} has no part {' or '.join(only)}.", did_you_mean(only[0], known))
     if not found:
         raise UserError(f"{target} declares no component.", "Decorate a function, as in @modrack.model.")
     return [Subject(component, registry, mine[0]) for component in found]

@@ -49,7 +49,7 @@ def load_pretrained(
         raise modrack.UserError(
             "model.checkpoint is not said.", "It is a folder or a name on the Hub; or say model.pretrained=false."
         )
-    local = _folder(checkpoint)
+    local = folder_of(checkpoint)
     source = str(local) if local is not None else checkpoint
     where = {
         "revision": revision or "main",
@@ -71,16 +71,16 @@ def load_pretrained(
             **building(config),
             **where,
         )
-        _check_weights(model, report, checkpoint)
+        check_weights(model, report, checkpoint)
         _match(model, tokenizer, max_length, checkpoint)
     except UNREADABLE as error:
-        raise _explained(error, checkpoint, local is not None) from None
+        raise explained(error, checkpoint, local is not None) from None
     model.processor = tokenizer
     made: nn.Module = model
     return made
 
 
-def _folder(checkpoint: str) -> Path | None:
+def folder_of(checkpoint: str) -> Path | None:
     """The folder that `checkpoint` means, or None for a name on the Hub."""
     path = Path(checkpoint).expanduser()
     if path.is_dir():
@@ -150,7 +150,7 @@ def _match(model: Any, tokenizer: Any, max_length: int, checkpoint: str) -> None
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
 
 
-def _check_weights(model: Any, report: dict[str, Any], checkpoint: str) -> None:
+def check_weights(model: Any, report: dict[str, Any], checkpoint: str) -> None:
     """Refuse weights of other sizes than the configuration says; tell of missing ones. The head is always new."""
     body = f"{getattr(model, 'base_model_prefix', '')}."
     wrong = sorted(each for each in report["mismatched_keys"] if each[0].startswith(body))
@@ -169,7 +169,7 @@ def _check_weights(model: Any, report: dict[str, Any], checkpoint: str) -> None:
         )
 
 
-def _explained(error: Exception, checkpoint: str, is_folder: bool) -> modrack.UserError:
+def explained(error: Exception, checkpoint: str, is_folder: bool) -> modrack.UserError:
     said = " ".join(str(error).split())
     if "trust_remote_code" in said:
         return modrack.UserError(

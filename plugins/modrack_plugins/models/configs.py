@@ -11,6 +11,8 @@ import modrack
 
 # The architectures, by model_type, that can classify texts.
 CLASSIFIERS = frozenset(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+# A new model with more was not meant to be that large.
+MOST_WEIGHTS = 1_000_000_000
 PROBLEMS = {
     "class": "single_label_classification",
     "classes": "multi_label_classification",
@@ -43,6 +45,21 @@ def adapt(config: Any, data: modrack.Data, dropout: float | None) -> None:
         for name in DROPOUTS:
             if hasattr(config, name):
                 setattr(config, name, dropout)
+
+
+def check_size(auto: Any, config: Any) -> None:
+    """Raise UserError for a model so large that its architecture cannot have followed the sizes it was asked for.
+
+    Some have parts of their own size, such as an eye; one learns of it before memory is taken.
+    """
+    with torch.device("meta"), torch.random.fork_rng([]):
+        weights = sum(parameter.numel() for parameter in auto.from_config(config, **building(config)).parameters())
+    if weights > MOST_WEIGHTS:
+        raise modrack.UserError(
+            f"A new {config.model_type} model would have {weights / 1e9:.1f} billion weights: not all of its parts "
+            "follow layers and width.",
+            "Take a checkpoint (model.checkpoint=FOLDER), or another architecture.",
+        )
 
 
 def building(config: Any) -> dict[str, Any]:

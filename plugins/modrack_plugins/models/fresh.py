@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import modrack
-from modrack_plugins.models.configs import CLASSIFIERS, adapt, building
+from modrack_plugins.models.configs import CLASSIFIERS, adapt, building, check_size
 from modrack_plugins.models.tokenizers import train_tokenizer
 
 # Texts that a tokenizer learns from: more change little, and a stream has no end.
@@ -53,7 +53,10 @@ def make_fresh(data: modrack.Data, fresh: Fresh, dropout: float | None, max_leng
         if config.is_encoder_decoder:
             config.decoder_start_token_id = tokenizer.pad_token_id
         adapt(config, data, 0.1 if dropout is None else dropout)
+        check_size(AutoModelForSequenceClassification, config)
         model: nn.Module = AutoModelForSequenceClassification.from_config(config, **building(config))
+    except modrack.UserError:
+        raise
     except Exception as error:
         # Each architecture has conditions of its own, and its own ways to say so.
         raise modrack.UserError(

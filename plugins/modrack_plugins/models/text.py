@@ -12,6 +12,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import modrack
+from modrack_plugins.models.attention import attend_without_waiting
 from modrack_plugins.models.checkpoints import UNREADABLE, load_pretrained
 from modrack_plugins.models.configs import building
 from modrack_plugins.models.fresh import Fresh, make_fresh
@@ -35,10 +36,13 @@ def build(
     """
     with quiet(), _no_conversion():
         if data.restore is not None:
-            return _restored(data.restore)
-        if fresh is not None:
-            return make_fresh(data, fresh, dropout, max_length)
-        return load_pretrained(data, family, checkpoint, revision, dropout, max_length)
+            model = _restored(data.restore)
+        elif fresh is not None:
+            model = make_fresh(data, fresh, dropout, max_length)
+        else:
+            model = load_pretrained(data, family, checkpoint, revision, dropout, max_length)
+    attend_without_waiting(model)
+    return model
 
 
 def _restored(folder: Path) -> nn.Module:

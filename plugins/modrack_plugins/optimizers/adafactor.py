@@ -18,7 +18,7 @@ def adafactor(
     *,
     lr: Annotated[float, Gt(0), "learning rate"] = 1e-2,
     beta2_decay: Annotated[float, Le(0), "exponent with which the memory of squares grows"] = -0.8,
-    clip: Annotated[float, Gt(0), "largest root mean square of an update"] = 1.0,
+    clip: Annotated[float, Ge(1), "largest root mean square of an update"] = 1.0,
     weight_decay: Annotated[float, Ge(0), "pull of weights towards zero; norms and biases are left out"] = 0.0,
 ) -> Optimizer:
     """Adafactor (Shazeer and Stern, ICML 2018, arXiv 1804.04235)."""

@@ -1,7 +1,8 @@
 """Where runs are kept: SQLite by default, PostgreSQL by URL, and a folder a run.
 
 `schema` has the tables, `database` the connection, `recorder` writes a run while it trains, `writer` is the thread
-behind it, `status` tells whether a run still lives, `run` and `query` read.
+behind it, `status` tells whether a run still lives, `run` and `query` read. `migrate` brings an older database to
+today's schema; `check`, `backup`, `move` and `info` are about a database as a whole, `views` for those who ask in SQL.
 """
 
 from modrack_registry.store.query import RunQuery

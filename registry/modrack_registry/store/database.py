@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sqlite3
 import weakref
@@ -9,19 +10,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from modrack_registry.errors import UserError
 from modrack_registry.store import schema
-from modrack_registry.store.files import check_file, check_local, create_private, make_private
+from modrack_registry.store.files import check_file, check_local, connect, create_private, make_private
+from modrack_registry.store.migrations import REVISIONS, Revisions
+from modrack_registry.store.trouble import DatabaseTrouble, explain
 
 # Long enough for many processes that all want to write; a reader seldom waits at all.
 BUSY_SECONDS = 60.0
 # The rare corruption by a WAL reset is fixed from here on. https://www.sqlite.org/wal.html#the_wal_reset_bug
 _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+
+_URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."
 
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
@@ -29,16 +33,18 @@ _open: weakref.WeakSet[Database] = weakref.WeakSet()
 class Database:
     """A database by URL. Nothing is opened before it is asked, and nothing is made before it is written."""
 
-    def __init__(self, url: str, busy: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self, url: str, busy: float = BUSY_SECONDS, revisions: Revisions = REVISIONS, option: str = "MODRACK_DB"
+    ) -> None:
         try:
             self.url = make_url(url)
             self.sqlite = self.url.get_backend_name() == "sqlite"
         except (ArgumentError, ValueError) as error:
-            raise UserError(f"MODRACK_DB: {error}", _URL_HINT) from None
+            raise UserError(f"{option}: {error}", _URL_HINT) from None
         if not self.sqlite and self.url.get_backend_name() != "postgresql":
-            raise UserError(f"MODRACK_DB: {self.url.get_backend_name()!r} is not supported.", _URL_HINT)
+            raise UserError(f"{option}: {self.url.get_backend_name()!r} is not supported.", _URL_HINT)
         self.path = Path(self.url.database or "").absolute() if self.sqlite else None
-        self.busy = busy
+        self.busy, self.revisions = busy, revisions
         self._engine: Engine | None = None
         self._known: tuple[int, int] | None = None  # device and inode of the file that was found good
         _open.add(self)
@@ -48,15 +54,29 @@ class Database:
         """What to call it in a message: a path, or a URL without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
 
+    @property
+    def url_shown(self) -> str:
+        """What MODRACK_DB would be for it, without the password."""
+        return f"sqlite:///{self.path}" if self.path else self.place
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that is there, whatever this modrack wants; None where there is no database. Raises UserError."""
+        with self.explained():
+            return self._version() if self.path is None or check_file(self.path, self.busy) else None
+
     @contextmanager
     def read(self) -> Iterator[Connection | None]:
         """A consistent view; None where there is no database yet. Raises UserError for one that cannot be read."""
-        with self._explained():
+        with self.explained():
             if not self._prepare(create=False):
                 yield None
                 return
-            with self.engine.connect() as connection, connection.begin():
-                yield connection
+            with self.engine.connect() as plain:
+                # PostgreSQL would show each statement what was committed meanwhile; SQLite never does.
+                connection = plain if self.sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+                with connection.begin():
+                    yield connection
 
     @contextmanager
     def write(self, create: bool = False) -> Iterator[Connection]:
@@ -64,7 +84,7 @@ class Database:
 
         `create` makes one instead. A run that goes on does not want that: its rows are not in a new one.
         """
-        with self._explained():
+        with self.explained():
             if not self._prepare(create):
                 raise DatabaseTrouble(
                     f"{self.place} is gone.", "Put it back; what runs recorded meanwhile lies beside them."
@@ -103,7 +123,7 @@ class Database:
             return True
         if self._known is not None:
             self.close()  # another file lies there now: a backup was put back
-        if self.path is not None and not check_file(self.path):
+        if self.path is not None and not check_file(self.path, self.busy):
             if not create:
                 return False
             check_local(self.path)
@@ -114,7 +134,7 @@ class Database:
             if not create:
                 return False
             self._create()
-        elif version != schema.SCHEMA_VERSION:
+        elif version != self.revisions.head:
             self._migrate(version)
         self._known = self._identity()
         return True
@@ -150,31 +170,55 @@ class Database:
             with connection.begin():
                 if not self.sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.APPLICATION_ID})
+                    self._refuse_others(connection)
                 schema.metadata.create_all(connection)
                 if connection.execute(schema.version.select()).first() is None:
                     connection.execute(schema.version.insert().values(version_num=schema.SCHEMA_VERSION))
                 if self.sqlite:
                     connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
 
+    def _refuse_others(self, connection: Connection) -> None:
+        """A file says whose it is; on a server it is told by the tables."""
+        if self._version() is None:
+            there = set(
+                connection.exec_driver_sql(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+                ).scalars()
+            )
+            if clash := sorted(there & set(schema.metadata.tables)):
+                raise UserError(
+                    f"{self.place} holds tables of another program: {', '.join(clash)}.",
+                    "Use a database, or a schema in it, of its own: createdb modrack",
+                )
+
     def _migrate(self, version: str) -> None:
-        if version > schema.SCHEMA_VERSION:
+        """Bring an older file to the schema of this modrack. Raises UserError for a newer one, and on PostgreSQL."""
+        head = self.revisions.head
+        if version > head:
             raise UserError(
-                f"{self.place} was written by a newer modrack (schema {version}; this one knows "
-                f"{schema.SCHEMA_VERSION}).",
+                f"{self.place} was written by a newer modrack (schema {version}; this one knows {head}).",
                 "Update modrack.",
             )
-        raise UserError(f"{self.place} has schema {version}, which this modrack cannot read.")
+        if self.path is None:
+            raise UserError(
+                f"{self.place} has schema {version}; this modrack needs {head}.",
+                "Make a backup (pg_dump), end what writes it, then: modrack db upgrade",
+            )
+        from modrack_registry.store.migrate import upgrade
+
+        try:
+            upgrade(self)
+        except DatabaseTrouble as error:
+            if "read-only" not in error.message:
+                raise
+            raise UserError(
+                f"{self.path} has schema {version}; this modrack needs {head}, and may not write it.",
+                "Ask its owner for `modrack db upgrade`, or copy it to a home of your own.",
+            ) from None
 
     def _open_sqlite(self) -> Engine:
-        path = quote(str(self.path))
-
-        def connect() -> sqlite3.Connection:
-            # `rw` never makes a file, and falls back to reading where writing is not allowed.
-            return sqlite3.connect(
-                f"file:{path}?mode=rw", uri=True, timeout=self.busy, check_same_thread=False, isolation_level=None
-            )
-
-        engine = create_engine("sqlite://", creator=connect)
+        path, busy = self.path or Path(), self.busy
+        engine = create_engine("sqlite://", creator=lambda: connect(path, busy))
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
         return engine
@@ -190,43 +234,12 @@ class Database:
             ) from None
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
+        """Turn the driver's errors into ones that a person can read."""
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:
             raise explain(error, self.place) from error
-
-
-class DatabaseTrouble(UserError):
-    """The database could not be read or written: what happened, and what to do."""
-
-
-def explain(error: Exception, place: str) -> DatabaseTrouble:
-    """What an error of the database driver means for a person."""
-    said = str(getattr(error, "orig", error)).strip()
-    low = said.lower()
-    for words, meaning, hint in _MEANINGS:
-        if words in low:
-            return DatabaseTrouble(f"{place} {meaning}.", hint)
-    return DatabaseTrouble(f"{place}: {said.splitlines()[0] if said else type(error).__name__}", None)
-
-
-_URL_HINT = "It is sqlite:////a/file.db or postgresql+psycopg://user@host/database."
-_DAMAGED = "Put a backup in its place; `sqlite3 FILE .recover` saves what it can of this one."
-_MEANINGS = (
-    ("is locked", "is locked: another program has been writing it for too long", "Try again, or end that program."),
-    ("malformed", "is damaged", _DAMAGED),
-    ("not a database", "is damaged, or not a database", _DAMAGED),
-    ("disk is full", "cannot grow: the disk is full", "Make room, or choose another home."),
-    (
-        "disk i/o error",
-        "cannot be read or written: the disk reports an error",
-        "Look at the disk; the log of the system says more.",
-    ),
-    ("readonly", "cannot be written: it is read-only", "Ask its owner, or choose another home."),
-    ("unable to open", "cannot be opened", "Look who owns the file and its folder."),
-    ("no such table", "lacks a table: it is damaged", _DAMAGED),
-)
 
 
 def wal_is_safe(here: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -250,5 +263,12 @@ def _forked() -> None:
         database.drop()
 
 
+def _end() -> None:
+    for database in list(_open):
+        database.close()
+
+
+# Called after what later imports register: the writers have written by then.
+atexit.register(_end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

@@ -1,116 +1,220 @@
-"""Several runs, read in a handful of queries however many they are; no point is touched."""
+"""Several runs, asked with a filter and in an order, and read page by page."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Connection
 
-from modrack_registry.store import schema
+from modrack_registry.errors import UserError
+from modrack_registry.store.cursor import Cursor, pack, unpack
 from modrack_registry.store.database import Database
-from modrack_registry.store.recorder import run_folder
-from modrack_registry.store.run import Run, moment
-from modrack_registry.store.status import ALIVE, true_status
-from modrack_registry.store.values import unpack
+from modrack_registry.store.fields import read_fields
+from modrack_registry.store.filter.parse import parse, parse_key
+from modrack_registry.store.filter.subjects import ATTRIBUTES
+from modrack_registry.store.reading import load_runs
+from modrack_registry.store.run import Run
+from modrack_registry.store.search import Search
+
+Item = TypeVar("Item")
+_Reader = Callable[["RunQuery", Connection, Search, list[int]], list[Item]]
+
+# The first page of a list comes quickly, all of it in few queries.
+_FIRST, _MORE = 100, 1000
 
 
+@dataclass(frozen=True)
+class Page:
+    """Some runs, and in `after` the place to go on from; None where there is no further run."""
+
+    runs: list[Run]
+    after: str | None
+
+
+@dataclass(frozen=True, repr=False)
 class RunQuery:
-    """Runs, the newest first; nothing is read before they are looked at."""
+    """Runs that fit a filter, the newest first unless sorted. Nothing is read before they are looked at.
 
-    def __init__(self, database: Database, home: Path, first: int | None = None) -> None:
-        self._database, self._home, self._first = database, home, first
-        self._runs: list[Run] | None = None
+    Each method that says what is wanted gives another query and leaves this one as it is. Where a key is unknown,
+    reading raises UserError; there is no empty list for it. Runs are not kept: to iterate again asks again.
+    """
+
+    database: Database
+    home: Path
+    filter: str = ""
+    order: tuple[str, ...] = ()
+    most: int | None = None
+    place: str | None = None
+    shown: tuple[str, ...] = ()
+    # How many runs the last look at them found, where it found all at once: `list` asks for the length besides.
+    _seen: list[int] = field(default_factory=list, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parse(self.filter)  # what is no filter is said at once
+
+    def sort(self, *keys: str) -> RunQuery:
+        """By those keys, the greatest first after a `-`: `sort("-test.accuracy", "seconds")`.
+
+        A key is an attribute, an option or a metric, as in a filter. What a run lacks comes last.
+        """
+        for key in keys:
+            parse_key(key)
+        return replace(self, order=keys, place=None)
 
     def limit(self, first: int) -> RunQuery:
         """The first so many."""
-        return RunQuery(self._database, self._home, first)
+        return replace(self, most=max(0, first))
+
+    def after(self, place: str | None) -> RunQuery:
+        """Those after a place that `page` gave; after None, all of them."""
+        return replace(self, place=place)
+
+    def columns(self, *keys: str) -> RunQuery:
+        """Only those keys in `rows`, `to_list` and `to_pandas`: `columns("id", "lr", "test.accuracy@max")`."""
+        for key in keys:
+            if parse_key(key)[1]:
+                raise UserError(f"A column {key!r} has no order.", f"Take {key.lstrip(' -')}, and sort by {key}.")
+        return replace(self, shown=keys)
+
+    def page(self, size: int = 50, after: str | None = None) -> Page:
+        """The first `size` runs after a place. New runs meanwhile shift nothing."""
+        query = replace(self, most=None, place=after or self.place)
+        # One more tells whether there is a further page.
+        runs, places = query._read(max(1, size) + 1, query._start, _whole)
+        more = len(runs) > size
+        return Page(runs[:size], pack(places[size - 1], " ".join(self.order)) if more else None)
+
+    def __iter__(self) -> Iterator[Run]:
+        self._seen.clear()
+        size = _FIRST if self.most is None else min(_FIRST, self.most)
+        runs, places = self._read(size, self._start, _whole) if size else ([], [])
+        if len(places) < size or size == self.most:
+            self._seen.append(len(runs))
+            return iter(runs)
+        left = None if self.most is None else self.most - size
+        return chain(runs, replace(self, most=left)._all(_whole, places[-1]))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A dict a run: the chosen columns, by the keys as they were given, else what a list shows."""
+        if self.shown:
+            return self._all(_chosen, self._start)
+        return (run.as_dict() for run in self)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Plain data, a dict a run."""
-        return [run.as_dict() for run in self]
+        return list(self.rows())
 
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self._read())
+    def to_pandas(self) -> Any:
+        """A DataFrame, a row a run: the chosen columns, else attributes, options by path and metrics by name.
+
+        Raises UserError where pandas is not installed.
+        """
+        try:
+            import pandas  # type: ignore[import-untyped]
+        except ImportError:
+            raise UserError("A DataFrame needs pandas, which is not installed.", "pip install pandas") from None
+        if self.shown:
+            return pandas.DataFrame(self.to_list(), columns=list(self.shown))
+        rows: list[dict[str, Any]] = []
+        for run in self:
+            record = {name: value for name, value in run.as_dict().items() if name not in ("params", "metrics")}
+            rows.append({**record, **run.params, **run.metrics, **record, "started": run.started})
+        return pandas.DataFrame(rows)
+
+    def select_ids(self) -> list[int]:
+        """The numbers of all these runs, in order."""
+        with self.database.read() as connection:
+            search = self._search(connection)
+            return [] if connection is None else [each.run for each in search.runs(self.most, self._start)]
+
+    def first(self) -> Run | None:
+        """The first of them, or None."""
+        return next(iter(self._one), None)
+
+    def best(self, metric: str) -> Run:
+        """The run with the best value of a metric: over all its steps, or the last with `best("test.accuracy@last")`.
+
+        Raises UserError where it is not known whether more or less of it is better, and where none has a value.
+        """
+        with self.database.read() as connection:
+            number = self._search(connection).best(metric)
+            if number is not None and connection is not None:
+                return load_runs(connection, self.database, self.home, [number])[0]
+        raise UserError(f"None of these runs has a value of {metric}.", "`modrack runs list` shows what they have.")
+
+    def count(self) -> int:
+        """How many runs fit the filter, whatever `limit` and `after` say."""
+        with self.database.read() as connection:
+            search = self._search(connection)
+            return 0 if connection is None else search.count()
+
+    def explain(self) -> str:
+        """How the filter and the order are read, the SQL with its parameters, and SQLite's plan for it."""
+        with self.database.read() as connection:
+            return self._search(connection).explain(self.most, self._start)
 
     def __len__(self) -> int:
-        return len(self._read())
+        if self._seen:
+            return self._seen[0]
+        if self.place is not None:
+            return len(self.select_ids())
+        count = self.count()
+        return count if self.most is None else min(count, self.most)
+
+    def __bool__(self) -> bool:
+        return bool(self._one.select_ids())
 
     def __getitem__(self, place: int) -> Run:
-        return self._read()[place]
+        found = next(islice(self, place, None), None) if place >= 0 else [*self][place]
+        if found is None:
+            raise IndexError(f"There is no run at place {place}.")
+        return found
 
     def __repr__(self) -> str:
-        return f"<{len(self)} runs of {self._database.place}>"
+        return f"<{len(self)} runs of {self.database.place}>"
 
-    def _read(self) -> list[Run]:
-        if self._runs is None:
-            query = select(schema.run).where(schema.run.c.deleted.is_(None)).order_by(schema.run.c.id.desc())
-            self._runs = read_runs(self._database, self._home, query.limit(self._first))
-        return self._runs
+    @property
+    def _one(self) -> RunQuery:
+        return self.limit(1 if self.most is None else min(1, self.most))
 
+    @property
+    def _start(self) -> Cursor | None:
+        return None if self.place is None else unpack(self.place, " ".join(self.order))
 
-def read_runs(database: Database, home: Path, query: Select[Any]) -> list[Run]:
-    """The runs that `query` over the table `run` gives, whole, in five queries."""
-    with database.read() as connection:
-        if connection is None:
-            return []
-        rows = connection.execute(query).all()
-        params: dict[int, dict[str, Any]] = {row.id: {} for row in rows}
-        metrics: dict[int, dict[str, float]] = {row.id: {} for row in rows}
-        tags: dict[int, list[str]] = {row.id: [] for row in rows}
-        name, param, series, tag, lease = (
-            table.c for table in (schema.name, schema.param, schema.series, schema.tag, schema.lease)
-        )
-        # The numbers as one JSON text: a list of parameters would have a longest length.
-        chosen = _members(connection, [row.id for row in rows])
-        for run, path, kind, number, text in connection.execute(
-            select(param.run, name.text, param.type, param.number, param.text)
-            .join_from(schema.param, schema.name, param.name == name.id)
-            .where(param.run.in_(chosen))
-        ):
-            params[run][path] = unpack(kind, number, text)
-        for run, metric, last in connection.execute(
-            select(series.run, name.text, series.last)
-            .join_from(schema.series, schema.name, series.name == name.id)
-            .where(series.run.in_(chosen), series.n > 0)
-            .order_by(series.id)
-        ):
-            metrics[run][metric] = float("nan") if last is None else last
-        for run, text in connection.execute(select(tag.run, tag.text).where(tag.run.in_(chosen)).order_by(tag.text)):
-            tags[run].append(text)
-        going = [row.id for row in rows if row.status in ALIVE]
-        held = {row.run: row for row in connection.execute(select(schema.lease).where(lease.run.in_(going)))}
-    return [
-        Run(
-            id=row.id,
-            name=row.name,
-            status=true_status(row.status, held.get(row.id)),
-            model=row.model,
-            dataset=row.dataset,
-            optimizer=row.optimizer,
-            task=row.task,
-            params=dict(sorted(params[row.id].items())),
-            metrics=metrics[row.id],
-            started=moment(row.started),  # type: ignore[arg-type]
-            ended=moment(row.ended),
-            seconds=row.seconds,
-            samples_per_second=row.samples_per_second,
-            seed=row.seed,
-            reason=row.reason,
-            note=row.note,
-            tags=tags[row.id],
-            attempt=row.attempt,
-            parent=row.parent,
-            folder=run_folder(home, row.folder),
-            database=database,
-        )
-        for row in rows
-    ]
+    def _search(self, connection: Connection | None) -> Search:
+        return Search(connection, self.filter, parse(self.filter), self.order, time.time())
+
+    def _read(self, size: int, start: Cursor | None, read: _Reader[Item]) -> tuple[list[Item], list[Cursor]]:
+        """Some runs and their places, in one transaction, which is over then: it must not hold up who writes."""
+        with self.database.read() as connection:
+            search = self._search(connection)
+            found = [] if connection is None else search.runs(size, start)
+            if connection is None or not found:
+                search.fields(self.shown)
+                return [], []
+            return read(self, connection, search, [each.run for each in found]), found
+
+    def _all(self, read: _Reader[Item], start: Cursor | None) -> Iterator[Item]:
+        left = self.most
+        while left is None or left > 0:
+            size = _MORE if left is None else min(_MORE, left)
+            items, places = self._read(size, start, read)
+            yield from items
+            if len(places) < size:
+                return
+            start, left = places[-1], None if left is None else left - size
 
 
-def _members(connection: Any, numbers: list[int]) -> Any:
-    if connection.dialect.name == "sqlite":
-        return select(func.json_each(json.dumps(numbers)).table_valued("value").c.value)
-    return numbers
+def _whole(query: RunQuery, connection: Connection, search: Search, runs: list[int]) -> list[Run]:
+    return load_runs(connection, query.database, query.home, runs)
+
+
+def _chosen(query: RunQuery, connection: Connection, search: Search, runs: list[int]) -> list[dict[str, Any]]:
+    fields = search.fields(query.shown)
+    asked = any(each == ATTRIBUTES["status"] for each in fields.values())
+    return read_fields(connection, runs, fields, search.lost if asked else ())

@@ -65,13 +65,14 @@ class Recorder:
         reason: str | None = None,
         seconds: float | None = None,
         samples_per_second: float | None = None,
+        ended: float | None = None,
     ) -> None:
-        """End the record as finished, failed or interrupted; `seconds` are of this attempt."""
+        """End the record as finished, failed or interrupted; `seconds` are of this attempt, `ended` since 1970."""
         if status not in ENDED:
             raise ValueError(f"a run ends as {', '.join(ENDED)}, not {status!r}")
         end = {
             "status": status,
-            "ended": time.time(),
+            "ended": time.time() if ended is None else ended,
             "reason": None if reason is None else storable(reason),
             "seconds": seconds,
             "samples_per_second": samples_per_second,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import select
 
@@ -48,18 +49,45 @@ class Run:
     folder: Path
     database: Database
 
+    # Set by the platform, which knows how a model is built; the store does not.
+    load: ClassVar[Callable[..., Any] | None] = None
+
+    def load_model(self, checkpoint: str = "best") -> Any:
+        """The trained model in evaluation mode, with its weights from a checkpoint: best, last, or step-00000500.
+
+        Neither the dataset nor the network is needed. Raises UserError where there is no such checkpoint.
+        """
+        load = type(self).load
+        if load is None:
+            raise UserError(f"Run {self.id} was read without modrack's runner.", "Read it by modrack.runs().")
+        return load(self, checkpoint)
+
     def as_dict(self) -> dict[str, Any]:
         """What a list shows, as plain data; `started` as an ISO date."""
         return {name: getattr(self, name) for name in LISTED} | {"started": self.started.isoformat()}
 
-    def history(self, metric: str) -> tuple[list[int], list[float], list[float]]:
-        """(steps, values, seconds since the start) of a metric. Raises UserError for one the run does not have."""
+    def last_steps(self) -> dict[str, int]:
+        """The newest step of each metric."""
+        series, name = schema.series.c, schema.name.c
+        query = (
+            select(name.text, series.last_step)
+            .join_from(schema.series, schema.name, series.name == name.id)
+            .where(series.run == self.id, series.n > 0)
+        )
+        with self.database.read() as connection:
+            return {row.text: row.last_step for row in connection.execute(query)} if connection is not None else {}
+
+    def history(self, metric: str, after: int = -1) -> tuple[list[int], list[float], list[float]]:
+        """(steps, values, seconds since the start) of a metric, at steps greater than `after`.
+
+        Raises UserError for a metric that the run does not have.
+        """
         series, name, point = schema.series.c, schema.name.c, schema.point.c
         query = (
             select(point.step, point.value, point.time)
             .join_from(schema.point, schema.series, point.series == series.id)
             .join(schema.name, series.name == name.id)
-            .where(series.run == self.id, name.text == metric)
+            .where(series.run == self.id, name.text == metric, point.step > after)
             .order_by(point.step)
         )
         with self.database.read() as connection:
@@ -93,6 +121,11 @@ class Run:
     def hardware(self) -> dict[str, Any]:
         """What it ran on."""
         return dict(self._detail.get("hardware") or {})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that can change what a run does, those of an allow-list."""
+        return dict(self._detail.get("environment") or {})
 
     @property
     def data(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ class RunStart:
     """The facts of a new run.
 
     `config` is the resolved configuration, the truth; `params` every option and setting by its path; `components` are
-    dicts of kind, name, full, plugin, version and digest; `git` has commit, dirty, diff and remote.
+    dicts of kind, name, full, plugin, version and digest; `git` has commit, dirty, diff and remote; `started` is
+    seconds since 1970 where it is not now, as in an import.
     """
 
     config: dict[str, Any]
@@ -26,7 +27,9 @@ class RunStart:
     hardware: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
     parent: int | None = None
+    started: float | None = None
 
     def chosen(self, kind: str) -> str | None:
         """The bare name of the first component of `kind`."""

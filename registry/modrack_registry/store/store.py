@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from modrack_registry.errors import UserError
-from modrack_registry.store import names, schema, spill
+from modrack_registry.store import marks, names, schema, spill
 from modrack_registry.store.database import Database
 from modrack_registry.store.entries import Place, write_params
 from modrack_registry.store.files import make_private
 from modrack_registry.store.process import this_process
-from modrack_registry.store.query import RunQuery, read_runs
+from modrack_registry.store.query import RunQuery
+from modrack_registry.store.reading import read_runs
 from modrack_registry.store.recorder import Recorder
+from modrack_registry.store.references import resolve
 from modrack_registry.store.run import Run
 from modrack_registry.store.start import RunStart
 from modrack_registry.store.status import ALIVE, LEASE_SECONDS, true_status
@@ -46,7 +49,7 @@ class Store:
             _hold(connection, run, 1, now, start.command)
             # Inside the transaction: a run without a folder is never seen.
             make_private(folder)
-        return Recorder(self.database, run, 1, folder.resolve(), now)
+        return Recorder(self.database, run, 1, folder.resolve(), start.started or now)
 
     def attach(self, run: int) -> Recorder:
         """Go on with a run: the same number and folder, one attempt more.
@@ -81,10 +84,11 @@ class Store:
         done: dict[int, int] = {}
         for folder in sorted(self.home.glob("*/")):
             if folder.name.isdigit() and spill.waits(folder):
-                run = self.get(int(folder.name))
-                if run.status not in ALIVE or spill.ended(folder, run.attempt):
-                    place = Place(run.id, run.attempt, run.started.timestamp())
-                    done[run.id] = replay(self.database, place, folder)
+                chosen = select(schema.run).where(schema.run.c.id == int(folder.name))
+                for run in read_runs(self.database, self.home, chosen):  # none: another database's
+                    if run.status not in ALIVE or spill.ended(folder, run.attempt):
+                        place = Place(run.id, run.attempt, run.started.timestamp())
+                        done[run.id] = replay(self.database, place, folder)
         return done
 
     def get(self, run: int) -> Run:
@@ -95,10 +99,61 @@ class Store:
         return found[0]
 
     def runs(self, filter: str | None = None) -> RunQuery:
-        """All runs, the newest first. Raises UserError for a filter, which the store does not read yet."""
-        if filter:
-            raise UserError(f"runs cannot be filtered yet: {filter!r}.", "Leave the filter out.")
-        return RunQuery(self.database, self.home)
+        """Runs that fit `filter` (all without one), the newest first. Raises UserError for what is no filter.
+
+        The language is told in `filter`'s docstring: "model=cnn lr<0.01 test.accuracy>0.9 started>2d -tag:debug".
+        """
+        return RunQuery(self.database, self.home, filter or "")
+
+    def resolve(self, reference: str) -> int:
+        """The number of the run that `12`, `@last`, `@last:FILTER` or `@best:METRIC` names. Raises UserError."""
+        return resolve(self, reference)
+
+    def find(self, reference: str) -> Run:
+        """The run that `12`, `@last`, `@last:FILTER` or `@best:METRIC` names. Raises UserError."""
+        return self.get(self.resolve(reference))
+
+    def removed(self) -> list[Run]:
+        """The runs that were removed and not yet deleted for good, the newest first."""
+        table = schema.run
+        return read_runs(
+            self.database, self.home, select(table).where(table.c.deleted.is_not(None)).order_by(table.c.id.desc())
+        )
+
+    def better(self) -> dict[str, str]:
+        """The good direction, higher or lower, of each metric that has one."""
+        table = schema.name.c
+        with self.database.read() as connection:
+            if connection is None:
+                return {}
+            rows = connection.execute(select(table.text, table.better).where(table.better.is_not(None)))
+            return {row.text: row.better for row in rows}
+
+    def tag(self, run: int, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
+        """Add tags to a run, and take some away. Raises UserError for an unknown run."""
+        marks.set_tags(self.database, run, add, remove)
+
+    def note(self, run: int, text: str | None) -> None:
+        """Give a run a note in place of the one it has. Raises UserError for an unknown run."""
+        marks.set_note(self.database, run, text)
+
+    def remove(self, run: int) -> None:
+        """Take a run out of all lists; `restore` brings it back. Raises UserError for a running or unknown one."""
+        marks.remove(self.database, run)
+
+    def restore(self, run: int) -> None:
+        """Bring a removed run back. Raises UserError for one that was not removed."""
+        marks.restore(self.database, run)
+
+    def collect(self, older_than: float = 0.0, *, only_count: bool = False) -> list[int]:
+        """Delete for good the runs that were removed more than `older_than` seconds ago, with their folders.
+
+        Gives their numbers; with `only_count` nothing is deleted.
+        """
+        found = marks.removed(self.database, time.time() - older_than)
+        if not only_count:
+            marks.collect(self.database, self.home, found)
+        return [run for run, _ in found]
 
     def _insert(self, connection: Connection, start: RunStart, now: float) -> int:
         git = start.git or {}
@@ -110,7 +165,7 @@ class Store:
                 dataset=start.chosen("dataset"),
                 optimizer=start.chosen("optimizer"),
                 task=start.chosen("task"),
-                started=now,
+                started=start.started or now,
                 seed=start.seed,
                 attempt=1,
                 parent=start.parent,
@@ -130,6 +185,7 @@ class Store:
                 plan=to_json(start.plan),
                 hardware=to_json(start.hardware),
                 data=to_json(start.data),
+                environment=to_json(start.environment),
                 remote=git.get("remote"),
                 packages=_blob(connection, to_json(start.packages)),
                 diff=_blob(connection, git["diff"]) if git.get("diff") else None,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, update
 
+from modrack_registry.errors import ModrackWarning
 from modrack_registry.store import schema, spill
 from modrack_registry.store.database import Database
 from modrack_registry.store.entries import Entry, Place, write_entries
@@ -125,7 +126,7 @@ class Writer:
         if not self._warned:
             self._warned = True
             said = (str(error).splitlines() or [type(error).__name__])[0]
-            warnings.warn(f"{said} Training goes on; what it records, {where}.", stacklevel=2)
+            warnings.warn(f"{said} Training goes on; what it records, {where}.", ModrackWarning, stacklevel=2)
 
 
 def replay(database: Database, place: Place, folder: Path) -> int:

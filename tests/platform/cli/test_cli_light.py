@@ -40,13 +40,14 @@ def loaded(args, names, cwd):
         ["plugins", "--json"],
         ["train", "--help"],
         ["runs", "--help"],
+        ["db", "--help"],
     ],
 )
 def test_reading_parts_loads_neither_torch_nor_a_database(args, tmp_path):
     assert loaded(args, HEAVY | STORE, tmp_path) == []
 
 
-@pytest.mark.parametrize("args", [["runs", "list"], ["runs", "list", "--json"]])
+@pytest.mark.parametrize("args", [["runs", "list"], ["runs", "list", "--json"], ["db", "info"]])
 def test_reading_runs_loads_no_torch(args, tmp_path):
     assert loaded(args, HEAVY | {"rich", "alembic", "pluggy"}, tmp_path) == []
     assert list(tmp_path.iterdir()) == []

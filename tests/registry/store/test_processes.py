@@ -1,10 +1,8 @@
-"""Many processes and one file; processes that are killed; processes that fork."""
+"""Many processes and one file; processes that fork."""
 
 from __future__ import annotations
 
 import os
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -30,21 +28,6 @@ for _ in range(2):
             recorder.flush()
     recorder.finish("finished")
 """
-# Says which step was acknowledged as written.
-KEEP_WRITING = """
-import sys
-from pathlib import Path
-from modrack_registry.store import RunStart, open_store
-recorder = open_store(Path(sys.argv[1])).start(RunStart(config={}, params={}, components=[]))
-step = 0
-print(recorder.id, flush=True)
-while True:
-    for _ in range(20):
-        recorder.log(step, {"a": float(step), "b": 1.0})
-        step += 1
-    recorder.flush()
-    print(step, flush=True)
-"""
 
 
 def test_sixteen_processes_write_at_once(store: Store) -> None:
@@ -59,38 +42,6 @@ def test_sixteen_processes_write_at_once(store: Store) -> None:
     for run in runs:
         assert run.metrics == {"train.loss": STEPS - 1.0, "lr": 0.1}
         assert list(run.history("train.loss")[0]) == list(range(STEPS))
-
-
-def kill_writers(store: Store, times: int) -> None:
-    chance = random.Random(0)
-    for _ in range(times):
-        child = subprocess.Popen(
-            [sys.executable, "-c", KEEP_WRITING, str(store.home)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        run = int(child.stdout.readline())
-        time.sleep(chance.uniform(0.01, 0.3))
-        child.send_signal(signal.SIGKILL)
-        written = [int(line) for line in child.stdout.read().splitlines() if line.strip()]
-        child.wait()
-        child.stdout.close()
-        found = store.get(run)
-        assert found.status == "lost"
-        if written:
-            assert list(found.history("a")[0])[: written[-1]] == list(range(written[-1]))
-        with sqlite3.connect(store.home / "runs.db") as raw:
-            assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
-        raw.close()
-
-
-def test_killed_writers(store: Store) -> None:
-    kill_writers(store, 4)
-
-
-@pytest.mark.slow
-def test_fifty_killed_writers(store: Store) -> None:
-    kill_writers(store, 50)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

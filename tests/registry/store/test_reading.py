@@ -16,6 +16,8 @@ from modrack_registry.errors import UserError
 from modrack_registry.store import RunStart, Store, open_store
 from modrack_registry.store.recorder import run_folder
 
+on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
 
 def test_the_store_loads_no_migrations_and_no_numbers() -> None:
     heavy = ("alembic", "numpy", "pandas", "torch", "psycopg")
@@ -23,6 +25,7 @@ def test_the_store_loads_no_migrations_and_no_numbers() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
+@on_sqlite
 def test_a_list_reads_summaries_by_index_and_never_a_point(store: Store, start: Callable[..., RunStart]) -> None:
     for number in range(30):
         recorder = store.start(start(params={"optimizer.lr": number / 10}, tags=["t"]))
@@ -48,6 +51,7 @@ def test_a_list_reads_summaries_by_index_and_never_a_point(store: Store, start: 
                 assert f"SCAN {table}\n" not in f"{said}\n" or "ORDER BY run.id DESC" in statement, said
 
 
+@on_sqlite
 def test_reading_changes_nothing(store: Store, start: Callable[..., RunStart]) -> None:
     store.start(start()).finish("finished")
     store.database.close()
@@ -71,6 +75,7 @@ def test_one_that_is_written_can_be_read(store: Store, start: Callable[..., RunS
     recorder.finish("finished")
 
 
+@on_sqlite
 def test_a_backup_put_in_its_place_is_what_is_read(store: Store, start: Callable[..., RunStart]) -> None:
     store.start(start(name="kept")).finish("finished")
     backup = (store.home / "runs.db").read_bytes()

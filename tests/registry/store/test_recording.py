@@ -15,6 +15,8 @@ from sqlalchemy import select
 from modrack_registry.errors import UserError
 from modrack_registry.store import Recorder, RunStart, Store, open_store, schema
 
+on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
 
 def test_nothing_is_made_before_something_is_written(tmp_path: Path) -> None:
     store = open_store(tmp_path / "runs")
@@ -73,6 +75,7 @@ def test_every_fact_comes_back(store: Store, start: Callable[..., RunStart]) -> 
     assert run.folder.is_dir()
 
 
+@on_sqlite
 def test_only_the_owner_can_read(store: Store, recorder: Recorder) -> None:
     assert [oct(path.stat().st_mode & 0o777) for path in (store.home, store.home / "runs.db", recorder.folder)] == [
         "0o700",
@@ -122,6 +125,7 @@ def test_logging_costs_microseconds(store: Store, recorder: Recorder) -> None:
     assert len(store.get(1).history("lr")[0]) == 5000
 
 
+@on_sqlite
 def test_a_hundred_thousand_points_a_second(store: Store, recorder: Recorder) -> None:
     clock = time.perf_counter()
     for step in range(10_000):
@@ -132,6 +136,7 @@ def test_a_hundred_thousand_points_a_second(store: Store, recorder: Recorder) ->
     assert seconds < 1.0 * 3  # a slow and busy machine may take three times as long
 
 
+@on_sqlite
 def test_points_stay_small(store: Store, recorder: Recorder) -> None:
     before = (store.home / "runs.db").stat().st_size
     for step in range(20_000):

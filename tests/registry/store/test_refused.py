@@ -12,6 +12,8 @@ from modrack_registry.errors import UserError
 from modrack_registry.store import RunStart, Store, database, open_store
 from modrack_registry.store.files import check_local
 
+on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
 
 def refused(store: Store, start: RunStart) -> str:
     """What reading and writing both say."""
@@ -26,12 +28,14 @@ def refused(store: Store, start: RunStart) -> str:
     return reading.value.message
 
 
+@on_sqlite
 def test_a_text_file(store: Store, start: Callable[..., RunStart]) -> None:
     store.home.mkdir()
     (store.home / "runs.db").write_text("these are not runs " * 20)
     assert "is not a SQLite database" in refused(store, start())
 
 
+@on_sqlite
 def test_another_programs_database(store: Store, start: Callable[..., RunStart]) -> None:
     store.home.mkdir()
     raw = sqlite3.connect(store.home / "runs.db")
@@ -40,6 +44,7 @@ def test_another_programs_database(store: Store, start: Callable[..., RunStart])
     assert "another program" in refused(store, start())
 
 
+@on_sqlite
 def test_a_newer_schema(store: Store, start: Callable[..., RunStart]) -> None:
     store.start(start()).finish("finished")
     with store.database.write() as connection:
@@ -47,6 +52,7 @@ def test_a_newer_schema(store: Store, start: Callable[..., RunStart]) -> None:
     assert "newer modrack" in refused(open_store(store.home), start())
 
 
+@on_sqlite
 def test_a_damaged_file(store: Store, start: Callable[..., RunStart]) -> None:
     store.start(start()).finish("finished")
     store.database.close()
@@ -58,6 +64,7 @@ def test_a_damaged_file(store: Store, start: Callable[..., RunStart]) -> None:
     assert "backup" in (caught.value.hint or "")
 
 
+@on_sqlite
 def test_an_empty_file_is_one_that_was_about_to_be_made(store: Store, start: Callable[..., RunStart]) -> None:
     store.home.mkdir()
     (store.home / "runs.db").touch()
@@ -100,6 +107,7 @@ def test_wal_only_where_the_library_is_fixed(library: tuple[int, int, int], safe
     assert database.wal_is_safe(library) is safe
 
 
+@on_sqlite
 def test_a_wal_file_works(store: Store, start: Callable[..., RunStart], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "wal_is_safe", lambda: True)
     recorder = store.start(start())

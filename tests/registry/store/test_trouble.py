@@ -12,6 +12,8 @@ from sqlalchemy import Connection, event, select
 
 from modrack_registry.store import Recorder, RunStart, Store, open_store, schema, spill, writer
 
+on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
 
 def record(recorder: Recorder, steps: range, more: dict[str, float], flush_each: bool = True) -> None:
     """Log `a` as the number of the step, and `more`."""
@@ -57,6 +59,7 @@ def test_locked(hasty: Store, start: Callable[..., RunStart]) -> None:
         assert len(connection.execute(select(schema.event)).all()) == 3
 
 
+@on_sqlite
 def test_gone_and_put_back(store: Store, recorder: Recorder) -> None:
     recorder.log(0, {"a": 0.0})
     recorder.flush()
@@ -75,6 +78,7 @@ def test_gone_and_put_back(store: Store, recorder: Recorder) -> None:
     assert (later.get(1).status, later.get(1).seconds) == ("finished", 1.0)
 
 
+@on_sqlite
 def test_full(store: Store, start: Callable[..., RunStart]) -> None:
     recorder = store.start(start())
     with store.database.write() as connection:

@@ -1,0 +1,1 @@
+"""Runs on their way out to other programs, and in from them."""
