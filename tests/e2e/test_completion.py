@@ -105,6 +105,8 @@ def test_run_numbers(tmp_path: Path) -> None:
     assert offered("modrack resume ", tmp_path) == ["2", "1"]
     assert offered("modrack runs show 1", tmp_path) == ["1"]
     assert offered("modrack runs show x", tmp_path) == []
+    assert offered("modrack runs diff 1 ", tmp_path) == ["2", "1"]
+    assert offered("modrack runs show @l", tmp_path) == ["@last"]
     (tmp_path / "elsewhere").mkdir()
     assert offered("modrack resume --home ../modrack-runs ", tmp_path / "elsewhere") == ["2", "1"]
     assert offered("modrack resume ", tmp_path / "elsewhere", MODRACK_HOME=str(tmp_path / "modrack-runs")) == ["2", "1"]
