@@ -25,6 +25,8 @@ from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserEr
 from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
 
 ROOM = 16 << 20
+# Between two looks whether it is a queued run's turn.
+QUEUE_SECONDS = 2.0
 # Weights and two moments in fp32, twice: a checkpoint is written before the older one goes.
 BYTES_A_PARAMETER = 4 * 3 * 2
 
@@ -37,10 +39,12 @@ def run(
     report: Reporter | None = None,
     parent: int | None = None,
     accept: Callable[[Rig], None] = lambda rig: None,
+    queue: bool = False,
 ) -> Run | None:
     """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure.
 
     `parent` is the run that this one repeats; `accept` sees what was built, and may refuse it before it is recorded.
+    With `queue` the run waits, recorded as queued, until no other one runs on this machine.
     Of several processes the main one records and reports; the others return None.
     """
     store = open_store(home)
@@ -54,10 +58,17 @@ def run(
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
-        recorder = store.start(_start(rig, command or sys.argv, parent)) if engine.main else None
+        if queue and engine.world > 1:
+            raise UserError("--queue is for a run of one process.", "Queue it by the scheduler that starts them.")
+        recorder = store.start(_start(rig, command or sys.argv, parent), queued=queue) if engine.main else None
         if recorder is not None:
             note_run(store.home, recorder.id)
             _write_facts(recorder.folder, rig)
+            if queue:
+                # What was built proved that the run can be; it must not fill the device while others train.
+                del rig
+                _wait_for_turn(store, recorder, report or Silent())
+                rig = build(experiment, engine)
         return carry_out(store, recorder, rig, report or Silent())
 
 
@@ -75,6 +86,23 @@ def carry_out(
         return None
     rig.engine.share_number(recorder.id)
     return _recorded(store, recorder, rig, report, checkpoint)
+
+
+def _wait_for_turn(store: Store, recorder: Recorder, report: Reporter) -> None:
+    """Return when the run may begin. Raises Interrupted where somebody stopped it first."""
+    clock = time.perf_counter()
+    with StopRequest() as request:
+        said = False
+        while not store.turn(recorder.id):
+            if not said:
+                report.note(f"run {recorder.id} is queued: another one is running on this machine")
+                said = True
+            for _ in range(10):
+                if request() is not None:
+                    recorder.finish("interrupted", reason=f"{request()} in the queue", seconds=0.0)
+                    raise Interrupted(f"Run {recorder.id} was taken out of the queue.")
+                time.sleep(QUEUE_SECONDS / 10)
+    recorder.event("dequeued", {"seconds": time.perf_counter() - clock})
 
 
 def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, checkpoint: Path | None) -> Run:
