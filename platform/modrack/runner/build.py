@@ -26,6 +26,7 @@ from modrack.runner.engine import Engine
 from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_classes, check_metrics, check_model, classes_checked, pick_task
+from modrack.runner.flops import counting_flops
 from modrack.runner.groups import parameter_groups
 from modrack.runner.hardware import probe
 from modrack.runner.noise import mix
@@ -33,6 +34,7 @@ from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
 from modrack.runner.plan import Facts, Plan, make_plan
 from modrack.runner.stream import StreamFeeder
+from modrack.runner.uncompiled import leave_compiler_out
 from modrack.runner.update import Update
 from modrack.seam import Batch, Ragged, Task
 from modrack_registry.component import Component
@@ -144,6 +146,8 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     learners = sorted(
         {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
     )
+    if not plan["compile"]:
+        leave_compiler_out()
     optimizers, schedulers = _optimizers(experiment, parts, learners, steps, plan)
     update = Update(
         parts,
@@ -309,8 +313,6 @@ def _few_rows(encoded: Encoded, rows: int, device: torch.device) -> Batch:
 
 def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, data: Data) -> float:
     """Floating-point operations of one row's forward, counted on two rows of middling length."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     batch = _few_rows(train, 2, torch.device("cpu"))
     stretch = 1.0
     for name in train.ragged:
@@ -319,11 +321,11 @@ def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, d
             mean = float(column.offsets[-1]) / max(1, train.size)
             stretch = mean / max(1.0, batch.lengths[name].float().mean().item())
     cpu = torch.device("cpu")
-    with torch.no_grad(), evaluating(parts), forked_rng(cpu), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), evaluating(parts), forked_rng(cpu), counting_flops(parts.modules()) as counted:
         prepared = task.prepare(batch)
         with classes_checked(model, data, task, parts, prepared):
             task.evaluate(parts, prepared)
-    return float(counter.get_total_flops()) / batch.size * stretch
+    return sum(counted) / batch.size * stretch
 
 
 def _try_one_batch(rig: Rig) -> None:

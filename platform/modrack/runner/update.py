@@ -18,6 +18,7 @@ from modrack.runner.engine import Engine, synchronise
 from modrack.runner.evaluate import seed_all
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
+from modrack.runner.uncompiled import plain_step
 from modrack.seam import Batch, Task
 
 # Sums of these lose more than a batch of losses can bear.
@@ -62,6 +63,7 @@ class Update:
         }
         # Who learns changes between phases only where they name different parts.
         self._toggles = len({tuple(names) for names in self.learners.values()}) > 1
+        self._steps = {name: plain_step(optimizer) for name, optimizer in optimizers.items()}
         self._ratios: dict[tuple[float, float], Tensor] = {}
         # What is done to a training batch before the task prepares it.
         self.changes: list[Callable[[Batch], Batch]] = []
@@ -177,7 +179,7 @@ class Update:
             if self.scaler is not None:
                 self.scaler.step(optimizer)
             else:
-                optimizer.step()
+                self._steps[name]()
             scheduler = self.schedulers.get(name)
             if scheduler is not None:
                 scheduler.step()
