@@ -81,7 +81,9 @@ def tokens(texts: list[Any], processor: Any) -> Any:
     longest = processor.model_max_length
     # transformers' way of saying "no limit" is a number beyond any length.
     cut = {"truncation": True, "max_length": longest} if longest < 10**6 else {}
-    ids = processor([whole(text) for text in texts], return_attention_mask=False, return_token_type_ids=False, **cut)["input_ids"]
+    ids = processor([whole(text) for text in texts], return_attention_mask=False, return_token_type_ids=False, **cut)[
+        "input_ids"
+    ]
     pad = processor.pad_token_id
     return Ragged.of(ids, 0 if pad is None else pad, np.int32)
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @modrack.dataset(name="cldr-entities", gives="text", target="tokens", example={"rows": 300})
 def cldr_entities(
     *,
-    rows: Annotated[int, Gt(9), "sentences to train on; a tenth and a fifth as many more for validation and test"] = 6000,
+    rows: Annotated[
+        int, Gt(9), "sentences to train on; a tenth and a fifth as many more for validation and test"
+    ] = 6000,
     held: Annotated[float, Gt(0), Lt(0.5), "share of the names for test, and half as many for validation"] = 0.2,
     scheme: Annotated[Literal["bio", "bioes"], "how spans are tagged"] = "bio",
     seed: Annotated[int, Ge(0), "of the split of the names, and of the sentences"] = 0,

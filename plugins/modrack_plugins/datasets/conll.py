@@ -39,7 +39,8 @@ def conll(
     return DatasetDict(
         {
             split: Dataset.from_dict(
-                {"tokens": [words for words, _ in sentences], "tags": [tags for _, tags in sentences]}, features=features
+                {"tokens": [words for words, _ in sentences], "tags": [tags for _, tags in sentences]},
+                features=features,
             )
             for split, sentences in splits.items()
         }

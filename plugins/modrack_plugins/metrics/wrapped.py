@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modrack_plugins.metrics.counts import IGNORED
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from modrack import Data
-
-# The target of what has none: padding, and pieces of words.
-NO_LABEL = -100
 
 
 class Wrapped:
@@ -25,7 +24,7 @@ class Wrapped:
         count: dict[str, Any] = {"num_labels": size} if self.several else {"num_classes": size}
         self.tokens = data.target == "tokens"
         if self.tokens:
-            count["ignore_index"] = NO_LABEL
+            count["ignore_index"] = IGNORED
         self.meter = variant(**count, validate_args=False, **options)
 
     def to(self, device: Any) -> None:

@@ -47,7 +47,12 @@ def lstm(
     from modrack_plugins.models.rnn import Shape, build
 
     return build(
-        data, "LSTM", Shape(width, layers, bidirectional, dropout, embedding, pooling), tokenizer, vocabulary, max_length
+        data,
+        "LSTM",
+        Shape(width, layers, bidirectional, dropout, embedding, pooling),
+        tokenizer,
+        vocabulary,
+        max_length,
     )
 
 

@@ -72,7 +72,9 @@ class Recurrent(nn.Module):
         # A network a direction, instead of torch's bidirectional one, which would begin to read back in the padding.
         make = nn.LSTM if cell == "LSTM" else nn.GRU
         self.there = nn.ModuleList(make(size, shape.width, batch_first=True) for size in sizes)
-        self.back = nn.ModuleList(make(size, shape.width, batch_first=True) for size in (sizes if shape.bidirectional else []))
+        self.back = nn.ModuleList(
+            make(size, shape.width, batch_first=True) for size in (sizes if shape.bidirectional else [])
+        )
         self.head = nn.Linear(directions * shape.width, outputs)
         for layer in (*self.there, *self.back):
             _initialise(layer)

@@ -96,9 +96,7 @@ def _bpe(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[
 
 def _words(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
     normalizer, cutter = normalizers.NFC(), pre_tokenizers.BertPreTokenizer()
-    counts = Counter(
-        word for text in texts for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text))
-    )
+    counts = Counter(word for text in texts for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text)))
     made = _level(counts, vocabulary, special, names)
     made.normalizer, made.pre_tokenizer = normalizer, cutter
     return made

@@ -158,7 +158,9 @@ def _first_pieces(offsets: list[tuple[int, int]], words: list[tuple[int, int]]) 
 
 
 def _kept(text: str | list[str]) -> bytes:
-    whole = text.replace(_END, " ") if isinstance(text, str) else "".join(word.replace(_END, " ") + _END for word in text)
+    whole = (
+        text.replace(_END, " ") if isinstance(text, str) else "".join(word.replace(_END, " ") + _END for word in text)
+    )
     return whole.encode("utf-8", "replace")
 
 

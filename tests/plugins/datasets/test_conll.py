@@ -55,7 +55,7 @@ def test_a_shared_tasks_folder(tmp_path: Path) -> None:
     ],
 )
 def test_schemes(scheme: str, written: str, tmp_path: Path) -> None:
-    path = write(tmp_path, "a.txt", "\n".join(f"w {tag}" for tag in "I-A I-A B-A O S-B".split()))
+    path = write(tmp_path, "a.txt", "\n".join(f"w {tag}" for tag in ["I-A", "I-A", "B-A", "O", "S-B"]))
     assert tags(make(path, scheme=scheme)["train"]) == [written.split()]
 
 

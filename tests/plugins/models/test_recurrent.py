@@ -28,7 +28,9 @@ def facts(**changes: Any) -> Any:
 
 def network(cell: Any, each_token: bool = False, **changes: Any) -> Recurrent:
     torch.manual_seed(0)
-    shape = Shape(**{"width": 8, "layers": 2, "bidirectional": True, "dropout": 0.0, "embedding": 6, "pooling": "last"} | changes)
+    shape = Shape(
+        **{"width": 8, "layers": 2, "bidirectional": True, "dropout": 0.0, "embedding": 6, "pooling": "last"} | changes
+    )
     return Recurrent(cell, shape, 30, 3, 0, each_token=each_token).eval()
 
 
@@ -96,7 +98,9 @@ def test_comes_back_with_its_tokenizer(make: Any, tokenizer: str, tmp_path: Path
         again = make(facts(target=target, restore=tmp_path, texts=None), **SMALL, tokenizer=tokenizer)
         again.load_state_dict(model.state_dict())
         assert again.processor.get_vocab() == model.processor.get_vocab()
-        ids = again.processor(["the quick brown fox " * 4], truncation=True, max_length=12, return_tensors="pt").input_ids
+        ids = again.processor(
+            ["the quick brown fox " * 4], truncation=True, max_length=12, return_tensors="pt"
+        ).input_ids
         with torch.no_grad():
             made = again.eval()(ids)
             assert made.shape == (1, *shape)
@@ -112,7 +116,14 @@ def test_words_are_numbered_by_how_often_they_come() -> None:
     from modrack_plugins.models.tokenizers import train_tokenizer
 
     made = train_tokenizer(["b a c", "a b", "a Naïve"], "words", 7, 20)
-    assert made.convert_ids_to_tokens(made("a b c Naïve")["input_ids"]) == ["[CLS]", "a", "b", "[UNK]", "[UNK]", "[SEP]"]
+    assert made.convert_ids_to_tokens(made("a b c Naïve")["input_ids"]) == [
+        "[CLS]",
+        "a",
+        "b",
+        "[UNK]",
+        "[UNK]",
+        "[SEP]",
+    ]
     assert train_tokenizer(["a, b.", "it's"], "words", 50, 20).tokenize("a, it's") == ["a", ",", "it", "'", "s"]
 
 

@@ -173,6 +173,8 @@ def test_mistakes() -> None:
     data, splits = made()
     data.target = "class"
     task, parts = TokenClassification(data, tokenizer), Parts.of(recurrent.lstm(data), "m")
-    [batch] = Feeder(encode_split(splits["train"], task), batch_size=8, device=torch.device("cpu"), resident=False).once()
+    [batch] = Feeder(
+        encode_split(splits["train"], task), batch_size=8, device=torch.device("cpu"), resident=False
+    ).once()
     with pytest.raises(modrack.UserError, match="one answer a text"):
         task.step(parts, batch, "train")
