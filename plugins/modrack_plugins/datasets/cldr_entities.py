@@ -38,7 +38,7 @@ def cldr_entities(
     tags = ["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes)]
     features = Features({"tokens": Sequence(Value("string")), "tags": Sequence(ClassLabel(names=tags))})
     seen: set[str] = set()
-    splits = {}
+    splits: dict[str, Any] = {}
     for split, size in (("train", rows), ("validation", rows // 10), ("test", rows // 5)):
         sentences = compose(pools[split], size, (seed, len(splits)), seen)
         splits[split] = Dataset.from_dict(

@@ -36,12 +36,8 @@ def conll(
             "tags": Sequence(ClassLabel(names=sorted(found, key=lambda tag: (tag != "O", tag)))),
         }
     )
-    return DatasetDict(
-        {
-            split: Dataset.from_dict(
-                {"tokens": [words for words, _ in sentences], "tags": [tags for _, tags in sentences]},
-                features=features,
-            )
-            for split, sentences in splits.items()
-        }
-    )
+    made = {}
+    for split, sentences in splits.items():
+        words, tags = ([sentence[place] for sentence in sentences] for place in (0, 1))
+        made[split] = Dataset.from_dict({"tokens": words, "tags": tags}, features=features)
+    return DatasetDict(made)

@@ -19,7 +19,7 @@ FILLERS = {
     ],
     "day": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
     "year": [str(year) for year in range(1951, 2025)],
-    "number": [str(number) for number in (2, 3, 4, 5, 7, 8, 11, 12, 15, 18, 24, 30, 42, 60, 75, 96, 120, 250, 400, 900)],
+    "number": [str(number) for number in (2, 3, 4, 5, 7, 8, 11, 12, 15, 18, 24, 30, 42, 60, 75, 96, 120, 250, 400)],
     "office": [
         "Ministry of Finance", "Ministry of Health", "Central Bank", "Statistics Office", "Supreme Court",
         "National Museum", "Royal Society", "State Library", "University Press", "Red Cross", "Chamber of Commerce",

@@ -72,15 +72,14 @@ class Recurrent(nn.Module):
         # A network a direction, instead of torch's bidirectional one, which would begin to read back in the padding.
         make = nn.LSTM if cell == "LSTM" else nn.GRU
         self.there = nn.ModuleList(make(size, shape.width, batch_first=True) for size in sizes)
-        self.back = nn.ModuleList(
-            make(size, shape.width, batch_first=True) for size in (sizes if shape.bidirectional else [])
-        )
+        back = sizes if shape.bidirectional else []
+        self.back = nn.ModuleList(make(size, shape.width, batch_first=True) for size in back)
         self.head = nn.Linear(directions * shape.width, outputs)
         for layer in (*self.there, *self.back):
             _initialise(layer)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """`input_ids` int64 (n, t); `attention_mask` (n, t), 1 where there is a token, None where there is one all over."""
+        """`input_ids` int64 (n, t); `attention_mask` (n, t), 1 where there is a token; None where nothing is padded."""
         lengths = None if attention_mask is None else attention_mask.sum(1)
         places = _turned(input_ids, lengths)
         states = self.dropout(self.embed(input_ids))

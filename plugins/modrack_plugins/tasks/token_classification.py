@@ -59,8 +59,8 @@ class TokenClassification(modrack.Task):
         lost = sum(map(len, spans)) - sum(map(len, places))
         if lost:
             warnings.warn(
-                f"{lost} words lie beyond the {longest} tokens that the model reads of a text; they are neither learned "
-                "nor measured. More are read with model.max_length.",
+                f"{lost} words lie beyond the {longest} tokens that the model reads of a text; they are neither "
+                "learned nor measured. More are read with model.max_length.",
                 stacklevel=2,
             )
         pad = self.processor.pad_token_id

@@ -108,7 +108,7 @@ def test_comes_back_with_its_tokenizer(make: Any, tokenizer: str, tmp_path: Path
 
 
 def test_a_folder_without_a_tokenizer_is_told_of(tmp_path: Path) -> None:
-    with pytest.raises(modrack.UserError, match="tokenizer in .* cannot be read"):
+    with pytest.raises(modrack.UserError, match=r"tokenizer in .* cannot be read"):
         recurrent.lstm(facts(restore=tmp_path), **SMALL)
 
 
