@@ -17,6 +17,7 @@ Width = Annotated[int, Gt(0), "units of a layer, in each direction"]
 Layers = Annotated[int, Gt(0), "layers, one upon the other"]
 Bidirectional = Annotated[bool, "also read from the end; what both know is put side by side"]
 Dropout = Annotated[float, Ge(0), Lt(1), "share left out in training: of embeddings, between layers, before the head"]
+Blanks = Annotated[float, Ge(0), Lt(1), "share of tokens left out whole in training, as words nobody made out"]
 Embedding = Annotated[int, Gt(0), "numbers that stand for a token"]
 Pooling = Annotated[
     Literal["last", "max", "mean"],
@@ -37,6 +38,7 @@ def lstm(
     layers: Layers = 1,
     bidirectional: Bidirectional = True,
     dropout: Dropout = 0.3,
+    blanks: Blanks = 0.0,
     embedding: Embedding = 128,
     pooling: Pooling = "max",
     tokenizer: Tokenizer = "wordpiece",
@@ -46,14 +48,8 @@ def lstm(
     """Long short-term memory, to both sides (Hochreiter and Schmidhuber, Neural Computation 9, 1997)."""
     from modrack_plugins.models.rnn import Shape, build
 
-    return build(
-        data,
-        "LSTM",
-        Shape(width, layers, bidirectional, dropout, embedding, pooling),
-        tokenizer,
-        vocabulary,
-        max_length,
-    )
+    shape = Shape(width, layers, bidirectional, dropout, blanks, embedding, pooling)
+    return build(data, "LSTM", shape, tokenizer, vocabulary, max_length)
 
 
 @modrack.model(takes="text", gives="logits", example=_SMALL)
@@ -64,6 +60,7 @@ def gru(
     layers: Layers = 1,
     bidirectional: Bidirectional = True,
     dropout: Dropout = 0.3,
+    blanks: Blanks = 0.0,
     embedding: Embedding = 128,
     pooling: Pooling = "max",
     tokenizer: Tokenizer = "wordpiece",
@@ -73,6 +70,5 @@ def gru(
     """Gated recurrent units, to both sides (Cho et al., EMNLP 2014, arXiv 1406.1078)."""
     from modrack_plugins.models.rnn import Shape, build
 
-    return build(
-        data, "GRU", Shape(width, layers, bidirectional, dropout, embedding, pooling), tokenizer, vocabulary, max_length
-    )
+    shape = Shape(width, layers, bidirectional, dropout, blanks, embedding, pooling)
+    return build(data, "GRU", shape, tokenizer, vocabulary, max_length)

@@ -29,6 +29,7 @@ class Shape:
     layers: int
     bidirectional: bool
     dropout: float
+    blanks: float
     embedding: int
     pooling: str
 
@@ -66,7 +67,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.pooling = None if each_token else shape.pooling
         self.embed = nn.Embedding(tokens, shape.embedding, pad)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.blank, self.dropout = nn.Dropout1d(shape.blanks), nn.Dropout(shape.dropout)
         directions = 2 if shape.bidirectional else 1
         sizes = [shape.embedding, *[directions * shape.width] * (shape.layers - 1)]
         # A network a direction, instead of torch's bidirectional one, which would begin to read back in the padding.
@@ -82,7 +83,7 @@ class Recurrent(nn.Module):
         """`input_ids` int64 (n, t); `attention_mask` (n, t), 1 where there is a token; None where nothing is padded."""
         lengths = None if attention_mask is None else attention_mask.sum(1)
         places = _turned(input_ids, lengths)
-        states = self.dropout(self.embed(input_ids))
+        states = self.dropout(self.blank(self.embed(input_ids)))
         for number, layer in enumerate(self.there):
             ahead, inputs = layer(states)[0], states
             states = ahead

@@ -29,7 +29,16 @@ def facts(**changes: Any) -> Any:
 def network(cell: Any, each_token: bool = False, **changes: Any) -> Recurrent:
     torch.manual_seed(0)
     shape = Shape(
-        **{"width": 8, "layers": 2, "bidirectional": True, "dropout": 0.0, "embedding": 6, "pooling": "last"} | changes
+        **{
+            "width": 8,
+            "layers": 2,
+            "bidirectional": True,
+            "dropout": 0.0,
+            "blanks": 0.0,
+            "embedding": 6,
+            "pooling": "last",
+        }
+        | changes
     )
     return Recurrent(cell, shape, 30, 3, 0, each_token=each_token).eval()
 
@@ -125,6 +134,20 @@ def test_words_are_numbered_by_how_often_they_come() -> None:
         "[SEP]",
     ]
     assert train_tokenizer(["a, b.", "it's"], "words", 50, 20).tokenize("a, it's") == ["a", ",", "it", "'", "s"]
+
+
+def test_blanks_leave_whole_tokens_out_and_only_in_training() -> None:
+    model = network("GRU", blanks=0.5)
+    seen: list[torch.Tensor] = []
+    model.dropout.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    ids = torch.randint(1, 30, (20, 40))
+    model.eval()(ids)
+    assert seen[0].any(-1).all()
+    seen.clear()
+    model.train()(ids)
+    kept = seen[0].any(-1)
+    assert torch.equal(kept, seen[0].all(-1))
+    assert 0.4 < kept.float().mean() < 0.6
 
 
 def test_a_number_needs_one_output() -> None:
