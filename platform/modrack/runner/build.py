@@ -27,7 +27,7 @@ from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_classes, check_metrics, check_model, classes_checked, pick_task
 from modrack.runner.flops import counting_flops
-from modrack.runner.groups import parameter_groups
+from modrack.runner.groups import freeze, parameter_groups
 from modrack.runner.hardware import probe, probe_onednn
 from modrack.runner.noise import mix
 from modrack.runner.order import count_steps
@@ -60,6 +60,7 @@ class Rig:
     model_name: str
     parameters: int
     digests: dict[str, str]
+    facts: Facts
 
     @property
     def engine(self) -> Engine:
@@ -132,6 +133,7 @@ def build(
     plan = make_plan(hardware, facts, settings, engine.local_world, before)
     device = engine.place(plan["device"])
     _prepare_parts(parts, task, plan, device)
+    freeze(parts, settings.freeze)
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
         autocast = torch.autocast(device.type, _DTYPES[plan["precision"]])
@@ -181,6 +183,7 @@ def build(
         model_choice.component.name,
         parameters,
         {name: each.digest() for name, each in encoded.items()},
+        facts,
     )
     use_added(rig)
     _try_one_batch(rig)
@@ -294,7 +297,12 @@ def _optimizers(
         options = dict(chosen.options)
         if "fused" in options and options["fused"] is None:
             options["fused"] = plan["fused"]
-        groups = parameter_groups(getattr(parts, name), float(options.get("weight_decay") or 0))
+        groups = parameter_groups(
+            getattr(parts, name),
+            float(options.get("weight_decay") or 0),
+            options.get("lr"),
+            experiment.settings.layer_decay,
+        )
         if not groups or not groups[0]["params"]:
             raise UserError(f"Part {name!r} has no weights that could learn.")
         optimizers[name] = chosen.component.make({"params": groups}, options)
