@@ -156,6 +156,14 @@ class Task:
 
         return encode_input(rows, self.data, self.processor)
 
+    def pack(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """The encoded columns of a split (of a stream: of some rows of it) laid out in other rows; pure.
+
+        Long texts cut, short ones joined: what training and evaluation then count as rows. By default as they are.
+        Not asked where each row of the dataset wants its own answer.
+        """
+        return columns
+
     def prepare(self, batch: Batch) -> Batch:
         """Once a micro-batch, on the device, before any forward: masking, augmentation. By default scales images."""
         from modrack.data.encoding import prepare_input
