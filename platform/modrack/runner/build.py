@@ -6,7 +6,9 @@ dataset → data → model (and processor) → task → encode → feeder → op
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,10 @@ class Rig:
     def autocast(self) -> Any:
         return self.update.autocast
 
+    def change(self, change: Callable[[Batch], Batch]) -> None:
+        """Let `change` vary each training batch before the task prepares it, after those that were there before."""
+        self.update.changes.append(change)
+
 
 def build(experiment: Experiment, engine: Engine | None = None, restore: Path | None = None) -> Rig:
     """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit.
@@ -91,6 +97,8 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
     parameters = sum(parameter.numel() for parameter in parts.parameters())
+    if not streamed:
+        _check_batch(experiment, encoded["train"].size)
     steps = _total_steps(experiment, None if streamed else encoded["train"].size)
     stream = StreamFeeder(
         splits["train"],
@@ -189,6 +197,19 @@ def _needed(experiment: Experiment, kind: str) -> Choice:
     if choice is None:
         raise UserError(f"No {kind} is chosen.", f"Say --{kind} NAME; `modrack list {kind}` shows them.")
     return choice
+
+
+def _check_batch(experiment: Experiment, rows: int) -> None:
+    """Raises UserError for a batch that somebody asked for and that cannot be. A default one may be all the rows."""
+    settings, origins = experiment.settings, experiment.origins
+    size = settings.batch_size
+    if size > rows and not origins.get("batch_size", "default").startswith("default"):
+        raise UserError(f"batch_size={size}: train has {rows} rows.", f"Take {rows} or fewer.")
+    if settings.accumulate > min(size, rows):
+        raise UserError(
+            f"accumulate={settings.accumulate}: a batch of {min(size, rows)} rows cannot be split into so many.",
+            "Take fewer micro-batches, or a larger batch_size.",
+        )
 
 
 def _total_steps(experiment: Experiment, rows: int | None) -> int:
@@ -317,16 +338,18 @@ def _try_one_batch(rig: Rig) -> None:
         training=True,
         key=batch.key,
     )
+    plain = copy.copy(few)
     buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
     model = _needed(rig.experiment, "model").component
     with forked_rng(rig.device):
-        prepared = task.prepare(few)
+        prepared = task.prepare(rig.update.changed(few))
         for phase in task.phases:
             with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
                 step = task.step(parts, prepared, phase)
             _check_step(task, step, phase)
+        plain.training = False
         with torch.inference_mode(), evaluating(parts), rig.autocast:
-            step = task.evaluate(parts, prepared)
+            step = task.evaluate(parts, task.prepare(plain))
         _check_step(task, step, "evaluation", needs=task.emits)
         check_classes(model, rig.data, step.outputs.get("logits"))
     with torch.no_grad():
