@@ -32,7 +32,7 @@ class Perplexity:
         self.sums = self.sums.to(device, torch.float32 if str(device).startswith("mps") else torch.float64)
 
     def update(self, nll: Tensor, predicted: Tensor) -> None:
-        """`nll` (rows,): each row's sum of negative log-likelihoods in nats; `predicted` (rows,): of how many tokens."""
+        """`nll` (rows,): each row's sum of negative log-likelihoods, in nats; `predicted` (rows,): their number."""
         import torch
 
         self.sums += torch.stack([nll.to(self.sums.dtype).sum(), predicted.to(self.sums.dtype).sum()])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from modrack import Data
 
-Checkpoint = Annotated[str | None, "a folder, or a name on the Hugging Face Hub"]
+Checkpoint = Annotated[str | None, "a folder, a run of yours as run:7, or a name on the Hugging Face Hub"]
 Revision = Annotated[str | None, "commit, tag or branch on the Hub; a commit makes the run repeatable"]
 Pretrained = Annotated[bool, "false: random weights, and a tokenizer trained on the data"]
 Dropout = Annotated[float | None, Ge(0), Lt(1), "in all places; none: as the checkpoint has it, 0.1 in a new model"]
