@@ -41,4 +41,8 @@ def gpt(
     from modrack_plugins.models.text import Fresh, build
 
     fresh = None if checkpoint else Fresh("gpt2", layers, width, heads, tokenizer, vocabulary)
-    return build(data, "gpt2", checkpoint, revision, fresh, dropout, context, WRITERS)
+    model = build(data, "gpt2", checkpoint, revision, fresh, dropout, context, WRITERS)
+    if data.target == "none":
+        # transformers would look for padding in every batch, which waits for the device. None is looked back on.
+        model.config.pad_token_id = None  # type: ignore[union-attr]
+    return model

@@ -56,8 +56,8 @@ class CausalLm(modrack.Task):
         ids, real = batch["input_ids"].long(), batch.mask("input_ids")[:, 1:]
         # No mask of the padding: it stands at the end, where nobody looks back on it.
         logits = parts.model(input_ids=ids[:, :-1]).logits
-        losses = F.cross_entropy(logits.transpose(1, 2).float(), ids[:, 1:], reduction="none")
-        nll = losses.masked_fill(~real, 0).sum(1)
+        losses = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        nll = losses.view(real.shape).masked_fill(~real, 0).sum(1)
         return modrack.Step(nll, {"nll": nll.detach(), "predicted": real.sum(1)})
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:

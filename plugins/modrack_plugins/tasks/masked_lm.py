@@ -85,8 +85,8 @@ class MaskedLm(modrack.Task):
         from torch.nn import functional as F
 
         logits, labels = self.forward(parts.model, batch), batch["labels"]
-        losses = F.cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=NOTHING, reduction="none")
-        nll = losses.sum(1)
+        losses = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=NOTHING, reduction="none")
+        nll = losses.view(labels.shape).sum(1)
         return modrack.Step(nll, {"nll": nll.detach(), "predicted": (labels != NOTHING).sum(1)})
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:
