@@ -20,20 +20,24 @@ def text(
     cut: Annotated[Literal["rows", "files"], "what missing splits are cut from: single rows, or whole files"] = "rows",
     suffix: Annotated[str, "files of a folder that are read, by their ending"] = ".txt",
     encoding: Annotated[str, "how the files spell characters"] = "utf-8",
+    column: Annotated[str | None, "of tables (csv, json lines, parquet): the column whose texts are the rows"] = None,
 ) -> Any:
-    """Plain text files, with nothing to predict but the text itself.
+    """Plain text files, or a column of tables: nothing to predict but the text itself.
 
     Splits are found by the names of files or folders (train.txt, test.txt; train/, test/); where none has such a name
     all is train, from which the others are cut. A paragraph ends at an empty line. Rows without any letter or sign
     are left out, and rows of a held-out split that also stand in train.
     """
-    from modrack_plugins.datasets.textfiles import cut_files, find_texts, read_rows
+    from modrack_plugins.datasets.textfiles import cut_files, find_texts, read_column, read_rows
     from modrack_plugins.datasets.textrows import as_splits
 
     files = find_texts(path, suffix)
     if cut == "files" and list(files) == ["train"]:
         files = cut_files(files["train"], path)
-    rows = {split: read_rows(each, by, size, encoding) for split, each in files.items()}
+    rows = {
+        split: read_rows(each, by, size, encoding) if column is None else read_column(each, column)
+        for split, each in files.items()
+    }
     if not rows["train"]:
         raise modrack.UserError(f"dataset.path={path}: there is no text in it.")
     return as_splits(rows)

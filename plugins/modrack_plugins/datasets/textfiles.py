@@ -9,6 +9,7 @@ from pathlib import Path
 
 import modrack
 from modrack_plugins.datasets.places import SPLITS, split_folders
+from modrack_plugins.datasets.tables import FORMATS, read_tables
 
 # Shares of whole files that are held out, when files are what is cut.
 _SHARE = 0.1
@@ -68,6 +69,28 @@ def read_rows(files: list[Path], by: str, size: int, encoding: str) -> list[str]
             raise modrack.UserError(f"{file}: {error.strerror}.") from None
         rows += (row for row in _rows(content.removeprefix("\ufeff"), by, size) if row.strip())
     return rows
+
+
+def read_column(files: list[Path], column: str) -> list[str]:
+    """The texts in a column of tables, but for blank ones. Raises UserError for files that are none, or lack it."""
+    import pyarrow as pa
+
+    for file in files:
+        if file.suffix.lower() not in FORMATS:
+            raise modrack.UserError(
+                f"dataset.column={column}: {file} is no table.", f"Tables end in {', '.join(FORMATS)}."
+            )
+    table = read_tables(files, None, (column,))
+    if column not in table.rows.column_names:
+        raise modrack.UserError(
+            f"dataset.column={column}: {table.name} has no such column.",
+            f"Its columns: {', '.join(table.rows.column_names)}.",
+        )
+    try:
+        texts = table.rows.column(column).cast(pa.string()).to_pylist()
+    except pa.ArrowException:
+        raise modrack.UserError(f"dataset.column={column}: {table.name} holds no texts there.") from None
+    return [text for text in texts if text is not None and text.strip()]
 
 
 def _rows(content: str, by: str, size: int) -> Iterator[str]:

@@ -80,6 +80,12 @@ def test_whole_files_are_held_out(write: Write) -> None:
     assert set.union(*files.values()) == {str(number) for number in range(20)}
 
 
+def test_a_column_of_tables(write: Write) -> None:
+    folder = write({"train.csv": 'text,label\n"one, two",a\n3,b\n ,b\n', "test.jsonl": '{"text": "four", "n": 1}\n'})
+    made = make("text", path=f"{folder}/train.csv,{folder}/test.jsonl", column="text")
+    assert {split: rows["text"] for split, rows in made.items()} == {"train": ["one, two", "3"], "test": ["four"]}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -89,10 +95,12 @@ def test_whole_files_are_held_out(write: Write) -> None:
         ({"path": "{folder}/latin.txt", "encoding": "klingon"}, "no such encoding"),
         ({"path": "{folder}/blank.txt"}, "no text in it"),
         ({"path": "{folder}/blank.txt", "cut": "files"}, "too few"),
+        ({"path": "{folder}/blank.txt", "column": "text"}, "is no table"),
+        ({"path": "{folder}/table.csv", "column": "text"}, "no such column"),
     ],
 )
 def test_what_is_wrong(options: dict[str, str], said: str, write: Write) -> None:
-    folder = write({"blank.txt": "\n"})
+    folder = write({"blank.txt": "\n", "table.csv": "a,b\n1,2\n"})
     (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
     with pytest.raises(modrack.UserError, match=said):
         make("text", **{name: value.format(folder=folder) for name, value in options.items()})

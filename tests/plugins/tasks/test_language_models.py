@@ -268,6 +268,19 @@ def test_fine_tuning_begins_with_the_body_exactly(pretrained: Any, corpus: Path)
     assert read[0].get_vocab() == read[1].get_vocab()
 
 
+def test_labels_are_passed_over_where_the_task_asks_for_none(corpus: Path) -> None:
+    options = {"model.pretrained": False, "model.max_length": 24, "dataset.path": str(corpus / "labelled.csv"), **SMALL}
+    run = modrack.train(model="bert", dataset="files", task="masked-lm", home=corpus / "home", steps=2, **options)
+    assert set(run.metrics) >= {"test.perplexity"}
+    assert run.data["classes"] is None
+    assert run.load_model().cls is not None
+    with pytest.raises(modrack.UserError, match="needs a model that gives masked-tokens; gpt gives"):
+        modrack.train(
+            model="gpt", dataset="files", task="masked-lm", home=corpus / "home",
+            **{"dataset.path": str(corpus / "labelled.csv")},
+        )  # fmt: skip
+
+
 def test_a_run_that_is_not_there(corpus: Path, pretrained: Any) -> None:
     for said, reason in (
         ("run:99", "no run 99"),
