@@ -15,7 +15,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "tasks"
 
 def commands() -> list[str]:
     texts = [(PAGES / page).read_text("utf-8") for page in ("masked-lm.md", "causal-lm.md")]
-    return [line for text in texts for line in re.findall(r"^`?(modrack train .*?)`?$", text, re.M)]
+    return [line for text in texts for line in re.findall(r"^`?(modrack train .*?)(?:`\.?)?$", text, re.M)]
 
 
 def test_there_are_commands() -> None:
