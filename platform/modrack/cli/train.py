@@ -138,7 +138,7 @@ def command(
     if dry_run:
         from modrack.runner.session import dry_run as try_out
 
-        tried = try_out(experiment)
+        tried = try_out(experiment, home)
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
         return 0
     if processes is not None and processes > 1:

@@ -13,7 +13,7 @@ from modrack.runner.report import Reporter, Silent
 from modrack.runner.session import carry_out
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
-from modrack_registry.store import Run, open_store
+from modrack_registry.store import Run, at_home, open_store
 
 
 def resume(
@@ -42,7 +42,7 @@ def resume(
     wrong = damage(place)
     if wrong:
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
-    with joined(experiment.settings.device) as engine:
+    with at_home(home), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine, restore=place)
         changes = component_changes(past, experiment)
         if changes and not allow_changes:

@@ -21,7 +21,7 @@ from modrack.runner.provenance import environment, git_state, machine, packages,
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.stop import StopRequest
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
-from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
+from modrack_registry.store import Recorder, Run, RunStart, Store, at_home, open_store
 
 ROOM = 16 << 20
 # Weights and two moments in fp32, twice: a checkpoint is written before the older one goes.
@@ -49,7 +49,7 @@ def run(
 
         return resume(again, home=home, report=report)
     _check_room(store.home)
-    with joined(experiment.settings.device) as engine:
+    with at_home(home), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
@@ -139,9 +139,10 @@ def _failure(store: Store, recorder: Recorder, reason: str, hint: str | None) ->
     return failed
 
 
-def dry_run(experiment: Experiment) -> dict[str, Any]:
+def dry_run(experiment: Experiment, home: Path | None = None) -> dict[str, Any]:
     """Build, take one training step and one evaluation step, write nothing. Gives the plan and the facts."""
-    rig = build(experiment)
+    with at_home(home):
+        rig = build(experiment)
     feeder = rig.feeders["train"]
     rig.update(0, next(feeder.epoch(0, accumulate=experiment.settings.accumulate)))
     values, bad = rig.update.take()
