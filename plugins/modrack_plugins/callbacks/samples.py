@@ -40,7 +40,7 @@ class Samples:
 
     def evaluated(self, training: Any) -> None:
         """Draw, where it is time to."""
-        from modrack_plugins.callbacks.drawing import grid
+        from modrack_plugins.drawing import grid
 
         # Counted in steps, so that a resumed run draws when it would have drawn.
         each = training.settings.evaluate_every or training.rig.feeders["train"].steps

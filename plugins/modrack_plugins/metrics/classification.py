@@ -89,7 +89,7 @@ class Matthews(Wrapped):
 
 @modrack.metric
 class ConfusionMatrix(Wrapped):
-    """Rows of true classes, columns of predicted ones; kept as a table with the run."""
+    """Rows of true classes, columns of predicted ones; that of test is kept with the run, as a table and a picture."""
 
     def __init__(
         self,
@@ -98,6 +98,13 @@ class ConfusionMatrix(Wrapped):
         normalize: Annotated[Literal["true", "pred", "all"] | None, "divide by what; none: counts"] = None,
     ) -> None:
         super().__init__(data, "ConfusionMatrix", normalize=normalize)
+        self.classes = data.classes or []
+
+    def picture(self) -> Any:
+        """The table, drawn; None where rows have several classes, as there is a table for each then."""
+        from modrack_plugins.drawing import matrix
+
+        return None if self.several else matrix(self.compute().tolist(), self.classes)
 
 
 @modrack.metric(better="lower")
