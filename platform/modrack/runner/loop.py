@@ -142,6 +142,11 @@ class Training:
     def epochs_done(self) -> float:
         return float(self.step / self.rig.feeders["train"].steps)
 
+    def _train_losses(self) -> list[str]:
+        """The loss by name; where phases have each their own, all of them."""
+        found = [name for name in self.values if name.startswith("train.") and name.endswith(".loss")]
+        return ["train.loss"] if "train.loss" in found else found
+
     def _tell(self, moment: str) -> None:
         for callback in self._moments[moment]:
             callback(self)
@@ -200,7 +205,7 @@ class Training:
                 if hasattr(scheduler, "evaluated"):
                     scheduler.evaluated(value, self.better)
         self._save(best)
-        shown = {name: self.values[name] for name in ("train.loss",) if name in self.values} | values
+        shown = {name: self.values[name] for name in self._train_losses()} | values
         epochs = self.rig.total_steps / self.rig.feeders["train"].steps
         self.report.epoch(EpochLine(self.epochs_done, epochs, self.step, shown, seconds, best))
         with self._averaged():

@@ -99,8 +99,8 @@ def _drawn(found: list[dict[str, Any]]) -> Any:
     from modrack_plugins.drawing import captioned, shortened, tile
 
     factor = max(1, 84 // found[0]["image"].shape[1])
-    captions = [
-        f"row {each['row']}: {shortened(each['target'])}\nsaid {shortened(each['predicted'])}, {each['probability']:.2f}"
-        for each in found
-    ]
+    captions = []
+    for each in found:
+        true, said = shortened(each["target"]), shortened(each["predicted"])
+        captions.append(f"row {each['row']}: {true}\nsaid {said}, {each['probability']:.2f}")
     return captioned([tile(each["image"], factor) for each in found], captions, 5)
