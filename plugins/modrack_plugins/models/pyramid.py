@@ -41,4 +41,5 @@ def _kernel(size: Size) -> Size:
 
 
 def _normed(channels: int, norm: Norm) -> list[nn.Module]:
-    return [nn.GroupNorm(gcd(8, channels), channels)] if norm == "group" else []
+    # At most eight groups, of four channels or more where there are so many.
+    return [nn.GroupNorm(gcd(8, max(1, channels // 4), channels), channels)] if norm == "group" else []
