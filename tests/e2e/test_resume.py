@@ -106,7 +106,7 @@ def test_a_gan_resumed_equals_one_never_stopped(tmp_path: Path) -> None:
     assert made["metrics"] == json.loads(done.stdout)["metrics"]
     pictures = [sorted((tmp_path / name / "home/1/pictures").iterdir()) for name in ("killed", "whole")]
     assert [picture.name for picture in pictures[0]] == [f"samples-{step:08d}.png" for step in (8, 16, 24)]
-    assert [[each.read_bytes() for each in some] for some in pictures][0] == [each.read_bytes() for each in pictures[1]]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*pictures, strict=True))
 
 
 @pytest.mark.slow
