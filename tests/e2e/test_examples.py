@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 # What a run of an example gives, where it is not the accuracy.
-METRICS = {"masked-lm": "perplexity", "causal-lm": "perplexity"}
+METRICS = {
+    "masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo", "gan": "frechet-distance",
+    "wgan-gp": "frechet-distance",
+}  # fmt: skip
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
 

@@ -42,6 +42,9 @@ def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
             raise UserError(f"task {chosen.component.name} {misfit}.", _what_fits(experiment.registry, data, model))
         return chosen
     fitting = [task for task in experiment.registry.components("task") if not _misfit(task, data, model)]
+    if len(fitting) > 1:
+        # A task that learns from the target goes before one that leaves it aside.
+        fitting = [task for task in fitting if data.target in sorts(task, "target")] or fitting
     if len(fitting) == 1:
         return experiment.choose("task", fitting[0].full)
     if fitting:
