@@ -73,6 +73,10 @@ class Data:
                 yield whole(text)
                 left = None if left is None else left - 1
 
+    def forget_target(self) -> None:
+        """Be data that have an input and nothing else."""
+        self.target, self.label, self.classes = "none", None, None
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON; `from_dict` reads it back, without the rows."""
         return {

@@ -13,10 +13,12 @@ from typing import Any
 
 from modrack.configure.experiment import Experiment
 from modrack.launch import forget_run, launched_run, note_run, restarted
+from modrack.past import looking_in
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
 from modrack.runner.export import export
+from modrack.runner.figures import figures
 from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
@@ -54,7 +56,7 @@ def run(
 
         return resume(again, home=home, report=report)
     _check_room(store.home)
-    with joined(experiment.settings.device) as engine:
+    with looking_in(store.home), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
@@ -286,6 +288,7 @@ def _finish(recorder: Recorder, training: Training | None, status: str, reason: 
         if training.tables:
             (recorder.folder / "tables.json").write_text(json.dumps(training.tables), "utf-8")
         speed = training.rows / training.seconds if training.seconds else None
+        recorder.set(extra=figures(training.rig, training.rows, training.seconds))
     recorder.finish(status, reason=reason, seconds=time.perf_counter() - clock, samples_per_second=speed)
 
 

@@ -83,8 +83,8 @@ def load_pretrained(
 
 
 def folder_of(checkpoint: str) -> Path | None:
-    """The folder that `checkpoint` means, or None for a name on the Hub."""
-    path = Path(checkpoint).expanduser()
+    """The folder that `checkpoint` means, a run's too (`run:7`), or None for a name on the Hub."""
+    path = modrack.run_checkpoint(checkpoint) or Path(checkpoint).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
             there = ", ".join(sorted(each.name for each in path.iterdir())[:6]) or "nothing"

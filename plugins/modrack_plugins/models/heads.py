@@ -30,7 +30,8 @@ class Head:
         """The architectures, by model_type, that can have it."""
         from transformers.models.auto import modeling_auto
 
-        return frozenset(getattr(modeling_auto, f"MODEL_FOR_{self.names}_MAPPING_NAMES"))
+        mapping = f"MODEL_FOR_{self.names}_MAPPING_NAMES" if self.names else "MODEL_MAPPING_NAMES"
+        return frozenset(getattr(modeling_auto, mapping))
 
 
 _WHOLE = Head("AutoModelForSequenceClassification", "SEQUENCE_CLASSIFICATION", "classify texts")
@@ -44,6 +45,8 @@ READERS: Mapping[str, Head] = {
 }
 # … and the next token for one that reads from left to right.
 WRITERS: Mapping[str, Head] = {**READERS, "none": Head("AutoModelForCausalLM", "CAUSAL_LM", "continue texts")}
+# Or no head at all, whatever there is to know.
+BODIES: Mapping[str, Head] = dict.fromkeys(READERS, Head("AutoModel", "", "read texts"))
 
 
 def head_for(data: modrack.Data, heads: Mapping[str, Head] = READERS) -> Head:

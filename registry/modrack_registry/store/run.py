@@ -102,6 +102,12 @@ class Run:
         )
 
     @property
+    def pictures(self) -> list[Path]:
+        """The files that its callbacks and metrics left below `pictures/`, by name."""
+        found = self.folder.joinpath("pictures").rglob("*")
+        return sorted(place for place in found if place.is_file() and not place.name.startswith("."))
+
+    @property
     def config(self) -> dict[str, Any]:
         """The resolved configuration, as the content of an experiment file."""
         found: dict[str, Any] = self._detail.get("config") or {}
@@ -126,6 +132,11 @@ class Run:
     def environment(self) -> dict[str, str]:
         """Environment variables that can change what a run does, those of an allow-list."""
         return dict(self._detail.get("environment") or {})
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What the run measured of itself: peak_memory (bytes), flops_per_second, mfu, tokens_per_second."""
+        return dict(self._detail.get("extra") or {})
 
     @property
     def data(self) -> dict[str, Any]:
