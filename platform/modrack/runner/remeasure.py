@@ -11,11 +11,12 @@ from modrack.configure.experiment import Experiment
 from modrack.configure.resolve import resolve
 from modrack.data.conform import conform
 from modrack.data.facts import derive
+from modrack.data.splits import NAMES
 from modrack.runner.build import evaluation_batch
 from modrack.runner.encode import encode_split
 from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.feeder import Feeder
-from modrack.runner.fit import check_metrics
+from modrack.runner.fit import check_metrics, sorts
 from modrack.runner.ready import Ready, make_ready
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
@@ -108,29 +109,30 @@ def _rows(experiment: Experiment, ready: Ready, split: str, other: bool) -> tupl
     if choice is None:
         raise UserError(f"Run {ready.run.id} has no dataset.", "Say --dataset NAME.")
     component = choice.component
-    made = component.make({"like": ready.data if other else None}, choice.options)
+    made, used = component.make({"like": ready.data if other else None}, choice.options), split
+    if other:
+        rows, used = _of_others(made, split)
+        # The same rows as every split: nothing is to be cut from them.
+        made = dict.fromkeys(NAMES, rows)
+    declared = sorts(component, "gives")
     data, splits = derive(
         made,
         name=component.full,
         file=component.file,
-        gives=ready.data.gives,
+        gives=(ready.data.gives,) if ready.data.gives in declared else declared,
         target=component.facts.get("target"),
         split_seed=settings.split_seed,
         limit=settings.limit,
     )
-    rows, used = splits[split], split
-    if other and split in data.cuts:
-        # Nothing of it was learned from: a split that somebody else's data do not have is no reason to leave rows out.
-        rows, used = _whole(made, settings.limit), "all rows"
-    rows, notes = conform(rows, data, ready.data, f"dataset {component.name}", f"run {ready.run.id}")
+    rows, notes = conform(splits[split], data, ready.data, f"dataset {component.name}", f"run {ready.run.id}")
     return rows, used, notes
 
 
-def _whole(made: Any, limit: int | None) -> Any:
-    rows = made["train"] if isinstance(made, dict) else made
-    if limit is None:
-        return rows
-    return rows.select(range(min(limit, len(rows)))) if hasattr(rows, "select") else rows.take(limit)
+def _of_others(made: Any, split: str) -> tuple[Any, str]:
+    """The split of other data; where they have none of that name, all rows: nothing of them was learned from."""
+    if not isinstance(made, dict):
+        return made, "all rows"
+    return (made[split], split) if split in made or "train" not in made else (made["train"], "all rows")
 
 
 def _refuse_words(run: Run, words: list[str]) -> None:

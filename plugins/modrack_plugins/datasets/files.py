@@ -11,6 +11,7 @@ import modrack
 
 @modrack.dataset(gives=("text", "tabular", "image"), target=("class", "classes", "number"))
 def files(
+    like: modrack.Data | None,
     *,
     path: Annotated[str, "a file, several with commas between, or a folder: csv, tsv, json lines, parquet, or images"],
     text: Annotated[str | None, "the column of texts; none: found by name and type"] = None,
@@ -26,7 +27,7 @@ def files(
     Splits are found by the names of files or folders (train.csv, test.csv; train/, test/); a single file is train.
     A table needs a text, an image, or columns of numbers and categories, and a label; a folder of images has a folder
     a class. Words that come again and again are categories. Labels that are words or few whole numbers are classes,
-    other numbers are measured.
+    other numbers are measured. Files that a past run's model is measured on have the classes and categories of that run.
     """
     from modrack_plugins.datasets.columns import Asked
     from modrack_plugins.datasets.imagefolder import has_images, read_folder
@@ -35,13 +36,18 @@ def files(
     from modrack_plugins.datasets.tables import FORMATS
 
     asked = Asked(text, label, image, tuple(columns or ()))
+    if like is not None and like.inputs and columns is None:
+        # A few rows do not tell which columns were a row where there were many.
+        asked = Asked(text, label, image, tuple(like.inputs))
+    if like is not None and like.gives == "image" and like.shape is not None:
+        size = like.shape[-1]
     places = find_places(path)
     if len(places) > 1 or not places[0].is_dir():
-        return make_splits(split_by_name(places, path), asked, delimiter, separator, size)
+        return make_splits(split_by_name(places, path), asked, delimiter, separator, size, like)
     folder = places[0]
     tables = find_tables(folder)
     if tables:
-        return make_splits(tables, asked, delimiter, separator, size)
+        return make_splits(tables, asked, delimiter, separator, size, like)
     if not has_images(folder):
         there = ", ".join(sorted(each.name for each in folder.iterdir())[:6]) or "nothing"
         raise modrack.UserError(
@@ -55,4 +61,4 @@ def files(
                 f"dataset.{option}={given}: {folder} is a folder of images and has no columns.",
                 "The class of an image is its folder. Leave the option out.",
             )
-    return read_folder(folder, size)
+    return read_folder(folder, size, like)

@@ -38,14 +38,16 @@ def read_images(sources: Sequence[Path | bytes], size: int, where: Callable[[int
     return made
 
 
-def image_columns(splits: dict[str, list[Any]], size: int) -> tuple[Any, dict[str, Any]]:
-    """(feature, {split: Arrow column}) of read images. Grey ones stay grey where all are."""
+def image_columns(
+    splits: dict[str, list[Any]], size: int, like: modrack.Data | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """(feature, {split: Arrow column}) of read images. Grey ones stay grey where all are, unless `like` is coloured."""
     import numpy as np
     import pyarrow as pa
     from datasets import Array3D
 
     grey = all(image.ndim == 2 for images in splits.values() for image in images)
-    channels = 1 if grey else 3
+    channels = 1 if grey and (like is None or like.shape is None or like.shape[0] == 1) else 3
     feature = Array3D((channels, size, size), "uint8")
     columns = {}
     for split, images in splits.items():

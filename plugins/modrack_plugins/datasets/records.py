@@ -9,21 +9,25 @@ from modrack_plugins.datasets.columns import is_number, is_word
 from modrack_plugins.datasets.tables import Table
 
 
-def records(tables: dict[str, Table], names: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
-    """(feature, {split: Arrow struct}) of the columns `names`: a number or a category each, as train has it.
+def records(
+    tables: dict[str, Table], names: tuple[str, ...], like: modrack.Data | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """(feature, {split: Arrow struct}) of the columns `names`: a number or a category each, as `like` or train has it.
 
-    Categories are those of train; another split's others count as missing, as an empty field does. Raises UserError
-    for a column that holds neither, something else than in train, or nothing at all.
+    Categories are those of `like`, else of train; another split's others count as missing, as an empty field does.
+    Raises UserError for a column that holds neither, something else than in train, or nothing at all.
     """
     import pyarrow as pa
     from datasets import ClassLabel, Value
 
     feature: dict[str, Any] = {}
     columns: dict[str, dict[str, Any]] = {split: {} for split in tables}
+    past = {} if like is None else {like.inputs[place]: names for place, names in like.categories.items()}
+    numbers = set() if like is None else set(like.inputs) - set(past)
     for name in names:
-        if is_word(tables["train"].rows.column(name).type):
+        if name in past or (name not in numbers and is_word(tables["train"].rows.column(name).type)):
             words = {split: _words(table, name) for split, table in tables.items()}
-            known = sorted(set(filter(None, words["train"].unique().to_pylist())))
+            known = past.get(name) or sorted(set(filter(None, words["train"].unique().to_pylist())))
             _refuse_empty(known, tables["train"], name)
             feature[name] = ClassLabel(names=known)
             for split, column in words.items():
@@ -32,7 +36,8 @@ def records(tables: dict[str, Table], names: tuple[str, ...]) -> tuple[Any, dict
             feature[name] = Value("float32")
             for split, table in tables.items():
                 columns[split][name] = _numbers(table, name)
-            _refuse_empty(columns["train"][name].drop_null(), tables["train"], name)
+            if name not in numbers:
+                _refuse_empty(columns["train"][name].drop_null(), tables["train"], name)
     return feature, {
         split: pa.StructArray.from_arrays(list(each.values()), names=list(each)) for split, each in columns.items()
     }

@@ -19,8 +19,12 @@ def make_splits(
     delimiter: str | None,
     separator: str | None,
     size: int,
+    like: modrack.Data | None = None,
 ) -> Any:
-    """A DatasetDict of the input column (text, image or tabular) and the column label. Raises UserError."""
+    """A DatasetDict of the input column (text, image or tabular) and the column label. Raises UserError.
+
+    Classes and categories are those of `like`, else those of train.
+    """
     import pyarrow as pa
     from datasets import Dataset, DatasetDict, Features
 
@@ -39,15 +43,15 @@ def make_splits(
             )
     where = {split: table.where for split, table in tables.items()}
     feature, labels = encode_labels(
-        {split: _labels(table, chosen.label) for split, table in tables.items()}, where, separator
+        {split: _labels(table, chosen.label) for split, table in tables.items()}, where, separator, like
     )
     if chosen.gives == "image":
         read = {
             split: read_images(_images(table, chosen.inputs[0]), size, table.where) for split, table in tables.items()
         }
-        form, inputs = image_columns(read, size)
+        form, inputs = image_columns(read, size, like)
     elif chosen.gives == "tabular":
-        form, inputs = records(tables, chosen.inputs)
+        form, inputs = records(tables, chosen.inputs, like)
     else:
         form, inputs = _texts(tables, chosen.inputs[0])
     features = Features({chosen.gives: form, "label": feature})
