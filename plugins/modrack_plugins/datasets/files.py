@@ -27,7 +27,7 @@ def files(
     Splits are found by the names of files or folders (train.csv, test.csv; train/, test/); a single file is train.
     A table needs a text, an image, or columns of numbers and categories, and a label; a folder of images has a folder
     a class. Words that come again and again are categories. Labels that are words or few whole numbers are classes,
-    other numbers are measured. Files that a past run's model is measured on have the classes and categories of that run.
+    other numbers are measured. Files that a trained model is measured on have the classes and categories it knows.
     """
     from modrack_plugins.datasets.columns import Asked
     from modrack_plugins.datasets.imagefolder import has_images, read_folder
