@@ -24,7 +24,20 @@ PAIRS = [
     ("modrack list", [*MODRACK, "list"], "modrack --help", HELP, 1.5),
     ("modrack list model", [*MODRACK, "list", "model"], "modrack --help", HELP, 1.5),
     ("modrack runs list", [*MODRACK, "runs", "list"], "import sqlalchemy.orm", ORM, 2.0),
-]
+    # The process ends after the first training step, before anything is saved.
+    ("modrack train, to its first step", [*MODRACK, "train", "--plugin", "first.py", "--callback", "first", "-q"],
+     "import torch, datasets", [sys.executable, "-c", "import torch, datasets"], 1.5),
+]  # fmt: skip
+FIRST = """
+import os
+import modrack
+
+
+@modrack.callback
+class First:
+    def stepped(self, training):
+        os._exit(0)
+"""
 
 
 def seconds(command: list[str], folder: str) -> float:
@@ -39,6 +52,7 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     print("| command | ms | beside | ms | ratio | wanted below |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "first.py").write_text(FIRST)
         train = [*MODRACK, "train", "epochs=1", "limit=200", "--quiet"]
         subprocess.run(train, check=True, capture_output=True, cwd=folder)
         for name, command, beside, other, wanted in PAIRS:

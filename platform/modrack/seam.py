@@ -7,7 +7,8 @@ imported, so that `modrack list` can read a module with a task in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,15 @@ class Batch(dict[str, Any]):
         from modrack.runner.noise import normal
 
         return normal(self.key, self.place, self.size, shape, self._device())
+
+    @contextmanager
+    def salted(self, number: int) -> Iterator[None]:
+        """While it is entered, `uniform` and `normal` give other noise, for each number its own."""
+        before, self.key = self.key, (*self.key, number)
+        try:
+            yield
+        finally:
+            self.key = before
 
     def _device(self) -> Any:
         import torch

@@ -98,6 +98,18 @@ def test_what_is_offered(line: str, wanted: list[str], tmp_path: Path) -> None:
     assert offered(line, tmp_path) == wanted
 
 
+def test_families(tmp_path: Path) -> None:
+    """Their names come from the index that `modrack list` makes, and Tab makes none."""
+    home = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+    assert offered("modrack train --optimizer tor", tmp_path, **home) == ["torch/"]
+    assert offered("modrack train --optimizer torch/adag", tmp_path, **home) == []
+    listed = ["modrack", "list", "optimizer", "torch/*"]
+    assert subprocess.run(listed, env=environment(**home), capture_output=True).returncode == 0
+    assert offered("modrack train --optimizer torch/adag", tmp_path, **home) == ["torch/adagrad"]
+    assert offered("modrack train --optimizer modrack/torch/adag", tmp_path, **home) == ["modrack/torch/adagrad"]
+    assert offered("modrack train --optimizer torch/adagrad optimizer.", tmp_path, **home) == []
+
+
 def test_run_numbers(tmp_path: Path) -> None:
     assert offered("modrack resume ", tmp_path) == []
     for _ in range(2):
@@ -105,6 +117,8 @@ def test_run_numbers(tmp_path: Path) -> None:
     assert offered("modrack resume ", tmp_path) == ["2", "1"]
     assert offered("modrack runs show 1", tmp_path) == ["1"]
     assert offered("modrack runs show x", tmp_path) == []
+    assert offered("modrack runs diff 1 ", tmp_path) == ["2", "1"]
+    assert offered("modrack runs show @l", tmp_path) == ["@last"]
     (tmp_path / "elsewhere").mkdir()
     assert offered("modrack resume --home ../modrack-runs ", tmp_path / "elsewhere") == ["2", "1"]
     assert offered("modrack resume ", tmp_path / "elsewhere", MODRACK_HOME=str(tmp_path / "modrack-runs")) == ["2", "1"]
@@ -121,6 +135,7 @@ def test_run_numbers(tmp_path: Path) -> None:
         "modrack train --model c",
         "modrack train model.wi",
         "modrack train --model bert model.pretrained=false --dataset names model.la",
+        "modrack train --optimizer torch/asgd model.wi",
         "modrack train experiment.toml precision=",
         "modrack resume ",
         "modrack show model ",

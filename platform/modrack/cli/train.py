@@ -80,6 +80,7 @@ class TrainCommand(click.Command):
 @click.option("--from-run", metavar="RUN", help="Start from the configuration of a past run.")
 @click.option("--exact", is_flag=True, help="With --from-run: refuse if anything is different from then.")
 @click.option("--no-diff", is_flag=True, help="Do not keep the uncommitted changes of the code (diff=false).")
+@click.option("--queue", is_flag=True, help="Wait until no other run is training on this machine.")
 @click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Train in N processes of this machine.")
 @click.option("--restarts", type=click.IntRange(min=0), default=0, metavar="N", help="Go on after a process died.")
 @click.option("--dry-run", is_flag=True, help="Build all, take one step, print the plan; keep nothing.")
@@ -97,6 +98,7 @@ def command(
     from_run: str | None,
     exact: bool,
     no_diff: bool,
+    queue: bool,
     processes: int | None,
     restarts: int,
     home: Path | None,
@@ -152,11 +154,11 @@ def command(
         if past is None:
             from modrack.runner.session import run
 
-            done = run(experiment, home=home, command=typed, report=screen)
+            done = run(experiment, home=home, command=typed, report=screen, queue=queue)
         else:
             from modrack.runner.rerun import rerun
 
-            done = rerun(past, experiment, home=home, exact=exact, command=typed, report=screen)
+            done = rerun(past, experiment, home=home, exact=exact, command=typed, report=screen, queue=queue)
         if done is None:  # one of several processes, and not the one that reports
             return 0
     except RunFailed as error:
@@ -233,7 +235,7 @@ def _ahead(args: Sequence[str]) -> Ahead:
     return Ahead(found["--plugin"], found["--without"], file, runs[-1] if runs else None, homes[-1] if homes else None)
 
 
-_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help", "--exact", "--no-diff")
+_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help", "--exact", "--no-diff", "--queue")
 
 
 def _sort_words(registry: Registry, words: Sequence[str], ctx: click.Context) -> tuple[list[str], list[UserError]]:

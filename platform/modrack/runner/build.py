@@ -6,7 +6,9 @@ dataset → data → model (and processor) → task → encode → feeder → op
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from modrack.runner.engine import Engine
 from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_classes, check_metrics, check_model, classes_checked, pick_task
+from modrack.runner.flops import counting_flops
 from modrack.runner.groups import parameter_groups
 from modrack.runner.hardware import probe
 from modrack.runner.noise import mix
@@ -31,6 +34,7 @@ from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
 from modrack.runner.plan import Facts, Plan, make_plan
 from modrack.runner.stream import StreamFeeder
+from modrack.runner.uncompiled import leave_compiler_out
 from modrack.runner.update import Update
 from modrack.seam import Batch, Ragged, Task
 from modrack_registry.component import Component
@@ -65,6 +69,10 @@ class Rig:
     def autocast(self) -> Any:
         return self.update.autocast
 
+    def change(self, change: Callable[[Batch], Batch]) -> None:
+        """Let `change` vary each training batch before the task prepares it, after those that were there before."""
+        self.update.changes.append(change)
+
 
 def build(experiment: Experiment, engine: Engine | None = None, restore: Path | None = None) -> Rig:
     """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit.
@@ -91,6 +99,8 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
     parameters = sum(parameter.numel() for parameter in parts.parameters())
+    if not streamed:
+        _check_batch(experiment, encoded["train"].size)
     steps = _total_steps(experiment, None if streamed else encoded["train"].size)
     stream = StreamFeeder(
         splits["train"],
@@ -136,6 +146,8 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
     learners = sorted(
         {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
     )
+    if not plan["compile"]:
+        leave_compiler_out()
     optimizers, schedulers = _optimizers(experiment, parts, learners, steps, plan)
     update = Update(
         parts,
@@ -189,6 +201,19 @@ def _needed(experiment: Experiment, kind: str) -> Choice:
     if choice is None:
         raise UserError(f"No {kind} is chosen.", f"Say --{kind} NAME; `modrack list {kind}` shows them.")
     return choice
+
+
+def _check_batch(experiment: Experiment, rows: int) -> None:
+    """Raises UserError for a batch that somebody asked for and that cannot be. A default one may be all the rows."""
+    settings, origins = experiment.settings, experiment.origins
+    size = settings.batch_size
+    if size > rows and not origins.get("batch_size", "default").startswith("default"):
+        raise UserError(f"batch_size={size}: train has {rows} rows.", f"Take {rows} or fewer.")
+    if settings.accumulate > min(size, rows):
+        raise UserError(
+            f"accumulate={settings.accumulate}: a batch of {min(size, rows)} rows cannot be split into so many.",
+            "Take fewer micro-batches, or a larger batch_size.",
+        )
 
 
 def _total_steps(experiment: Experiment, rows: int | None) -> int:
@@ -289,8 +314,6 @@ def _few_rows(encoded: Encoded, rows: int, device: torch.device) -> Batch:
 
 def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, data: Data) -> float:
     """Floating-point operations of one row's forward, counted on two rows of middling length."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     batch = _few_rows(train, 2, torch.device("cpu"))
     stretch = 1.0
     for name in train.ragged:
@@ -299,11 +322,11 @@ def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, d
             mean = float(column.offsets[-1]) / max(1, train.size)
             stretch = mean / max(1.0, batch.lengths[name].float().mean().item())
     cpu = torch.device("cpu")
-    with torch.no_grad(), evaluating(parts), forked_rng(cpu), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), evaluating(parts), forked_rng(cpu), counting_flops(parts.modules()) as counted:
         prepared = task.prepare(batch)
         with classes_checked(model, data, task, parts, prepared):
             task.evaluate(parts, prepared)
-    return float(counter.get_total_flops()) / batch.size * stretch
+    return sum(counted) / batch.size * stretch
 
 
 def _try_one_batch(rig: Rig) -> None:
@@ -318,16 +341,18 @@ def _try_one_batch(rig: Rig) -> None:
         training=True,
         key=batch.key,
     )
+    plain = copy.copy(few)
     buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
     model = _needed(rig.experiment, "model").component
     with forked_rng(rig.device):
-        prepared = task.prepare(few)
+        prepared = task.prepare(rig.update.changed(few))
         for phase in task.phases:
             with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
                 step = task.step(parts, prepared, phase)
             _check_step(task, step, phase)
+        plain.training = False
         with torch.inference_mode(), evaluating(parts), rig.autocast:
-            step = task.evaluate(parts, prepared)
+            step = task.evaluate(parts, task.prepare(plain))
         _check_step(task, step, "evaluation", needs=task.emits)
         check_classes(model, rig.data, step.outputs.get("logits"))
     with torch.no_grad():

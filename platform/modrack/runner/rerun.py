@@ -27,6 +27,7 @@ def rerun(
     exact: bool = False,
     command: list[str] | None = None,
     report: Reporter | None = None,
+    queue: bool = False,
 ) -> Run | None:
     """Train `experiment`, made from `past`, as a new run whose parent it is. Says what is different now.
 
@@ -44,7 +45,7 @@ def rerun(
         for line in _few(found):
             report.note(f"different from run {past.id}: {line.strip()}")
 
-    return run(experiment, home=home, command=command, report=report, parent=past.id, accept=accept)
+    return run(experiment, home=home, command=command, report=report, parent=past.id, accept=accept, queue=queue)
 
 
 def differences(past: Run, rig: Rig) -> list[str]:

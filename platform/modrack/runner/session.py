@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserEr
 from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
 
 ROOM = 16 << 20
+# Between two looks whether it is a queued run's turn.
+QUEUE_SECONDS = 2.0
 # Weights and two moments in fp32, twice: a checkpoint is written before the older one goes.
 BYTES_A_PARAMETER = 4 * 3 * 2
 
@@ -36,10 +39,12 @@ def run(
     report: Reporter | None = None,
     parent: int | None = None,
     accept: Callable[[Rig], None] = lambda rig: None,
+    queue: bool = False,
 ) -> Run | None:
     """Build, train, evaluate, record. Raises UserError before anything is written, RunFailed for a recorded failure.
 
     `parent` is the run that this one repeats; `accept` sees what was built, and may refuse it before it is recorded.
+    With `queue` the run waits, recorded as queued, until no other one runs on this machine.
     Of several processes the main one records and reports; the others return None.
     """
     store = open_store(home)
@@ -53,10 +58,17 @@ def run(
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
-        recorder = store.start(_start(rig, command or sys.argv, parent)) if engine.main else None
+        if queue and engine.world > 1:
+            raise UserError("--queue is for a run of one process.", "Queue it by the scheduler that starts them.")
+        recorder = store.start(_start(rig, command or sys.argv, parent), queued=queue) if engine.main else None
         if recorder is not None:
             note_run(store.home, recorder.id)
             _write_facts(recorder.folder, rig)
+            if queue:
+                # What was built proved that the run can be; it must not fill the device while others train.
+                del rig
+                _wait_for_turn(store, recorder, report or Silent())
+                rig = build(experiment, engine)
         return carry_out(store, recorder, rig, report or Silent())
 
 
@@ -76,13 +88,41 @@ def carry_out(
     return _recorded(store, recorder, rig, report, checkpoint)
 
 
+def _wait_for_turn(store: Store, recorder: Recorder, report: Reporter) -> None:
+    """Return when the run may begin. Raises Interrupted where somebody stopped it first."""
+    clock = time.perf_counter()
+    with StopRequest() as request:
+        said = False
+        while not store.turn(recorder.id):
+            if not said:
+                report.note(f"run {recorder.id} is queued: another one is running on this machine")
+                said = True
+            for _ in range(10):
+                if request() is not None:
+                    recorder.finish("interrupted", reason=f"{request()} in the queue", seconds=0.0)
+                    raise Interrupted(f"Run {recorder.id} was taken out of the queue.")
+                time.sleep(QUEUE_SECONDS / 10)
+    recorder.event("dequeued", {"seconds": time.perf_counter() - clock})
+
+
 def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, checkpoint: Path | None) -> Run:
     registry = rig.experiment.registry
     clock = time.perf_counter()
     training: Training | None = None
+    status, reason = "running", None
+    started = store.get(recorder.id)
+
+    def seen() -> Run:
+        """The run as the database has it; where that fails by now, as it is known here."""
+        try:
+            return store.get(recorder.id)
+        except UserError:
+            values = dict(training.values) if training is not None else {}
+            return replace(started, status=status, reason=reason, metrics=values, seconds=time.perf_counter() - clock)
+
     with StopRequest() as request:
         try:
-            wrong = registry.tell("modrack_run_started", run=store.get(recorder.id))
+            wrong = registry.tell("modrack_run_started", run=started)
             report.started(recorder.id, started_facts(rig) | {"folder": str(recorder.folder)})
             _note(report, wrong)
             training = Training(
@@ -96,33 +136,35 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
             _finish(recorder, training, status, request(), clock)
             forget_run(store.home)
         except KeyboardInterrupt:
-            _finish(recorder, training, "interrupted", "Ctrl-C, twice", clock)
+            status, reason = "interrupted", "Ctrl-C, twice"
+            _finish(recorder, training, status, reason, clock)
             raise Interrupted(f"Run {recorder.id} was stopped at once.") from None
         except ModrackError as error:
-            _finish(recorder, training, "failed", error.message, clock)
-            raise _failure(store, recorder, error.message, error.hint) from error
+            status, reason = "failed", error.message
+            _finish(recorder, training, status, reason, clock)
+            raise _failure(seen(), error.message, error.hint) from error
         except Exception as error:
-            reason = _told(error)
-            _finish(recorder, training, "failed", reason, clock)
-            raise _failure(store, recorder, reason, explain(error)) from error
+            status, reason = "failed", _told(error)
+            _finish(recorder, training, status, reason, clock)
+            raise _failure(seen(), reason, explain(error)) from error
         finally:
             # A plugin that fails here must not undo what was trained.
-            _note(report, registry.tell("modrack_run_ended", run=store.get(recorder.id)))
+            _note(report, registry.tell("modrack_run_ended", run=seen()))
     if status == "finished":
-        _export(rig, store, recorder, report)
-    done = store.get(recorder.id)
+        _export(rig, seen(), report)
+    done = seen()
     report.finished(done)
     return done
 
 
-def _export(rig: Rig, store: Store, recorder: Recorder, report: Reporter) -> None:
+def _export(rig: Rig, done: Run, report: Reporter) -> None:
     """Let the exporters write. The run is finished by then, and stays so where one of them fails."""
     try:
-        paths = export(rig, recorder.folder)
+        paths = export(rig, done.folder)
     except Exception as error:
         said, hint = (error.message, error.hint) if isinstance(error, ModrackError) else (_told(error), explain(error))
-        failed = RunFailed(f"Run {recorder.id} is trained, and its export failed: {said}", hint)
-        failed.run = store.get(recorder.id)
+        failed = RunFailed(f"Run {done.id} is trained, and its export failed: {said}", hint)
+        failed.run = done
         raise failed from error
     for path in paths:
         report.note(f"exported {path}")
@@ -133,9 +175,9 @@ def _note(report: Reporter, lines: list[str]) -> None:
         report.note(line)
 
 
-def _failure(store: Store, recorder: Recorder, reason: str, hint: str | None) -> RunFailed:
-    failed = RunFailed(f"Run {recorder.id} failed: {reason}", hint)
-    failed.run = store.get(recorder.id)
+def _failure(run: Run, reason: str, hint: str | None) -> RunFailed:
+    failed = RunFailed(f"Run {run.id} failed: {reason}", hint)
+    failed.run = run
     return failed
 
 

@@ -7,6 +7,7 @@ Nothing here waits for the device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from modrack.runner.engine import Engine, synchronise
 from modrack.runner.evaluate import seed_all
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
+from modrack.runner.uncompiled import plain_step
 from modrack.seam import Batch, Task
 
 # Sums of these lose more than a batch of losses can bear.
@@ -61,14 +63,17 @@ class Update:
         }
         # Who learns changes between phases only where they name different parts.
         self._toggles = len({tuple(names) for names in self.learners.values()}) > 1
+        self._steps = {name: plain_step(optimizer) for name, optimizer in optimizers.items()}
         self._ratios: dict[tuple[float, float], Tensor] = {}
+        # What is done to a training batch before the task prepares it.
+        self.changes: list[Callable[[Batch], Batch]] = []
         self.losses: dict[str, list[tuple[int, Tensor, Any]]] = {}
         self.logs: dict[str, list[Tensor]] = {}
 
     def __call__(self, step: int, batches: list[Batch]) -> None:
         """Train on `batches`, the micro-batches of optimizer step `step` (counted from 0)."""
         task = self.task
-        batches = [task.prepare(batch) for batch in batches]
+        batches = [task.prepare(self.changed(batch)) for batch in batches]
         for turn, phase in enumerate(self.learners):
             if phase not in task.schedule(step):
                 continue
@@ -97,6 +102,14 @@ class Update:
                 parameter.requires_grad_(True)
         if self.ema is not None:
             self.ema.update()
+
+    def changed(self, batch: Batch) -> Batch:
+        """A training batch as augmentations leave it."""
+        for number, change in enumerate(self.changes, 1):
+            # Each draws noise of its own.
+            with batch.salted(number):
+                batch = change(batch)
+        return batch
 
     def _total(self, batches: list[Batch], phase: str) -> Any:
         """What the step's loss is divided by: its count over all micro-batches and processes."""
@@ -166,7 +179,7 @@ class Update:
             if self.scaler is not None:
                 self.scaler.step(optimizer)
             else:
-                optimizer.step()
+                self._steps[name]()
             scheduler = self.schedulers.get(name)
             if scheduler is not None:
                 scheduler.step()

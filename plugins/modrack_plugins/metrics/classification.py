@@ -1,4 +1,4 @@
-"""How good is a classifier: the usual figures, computed by torchmetrics.
+"""How good is a classifier: the usual figures.
 
 Averages over classes: `micro` counts every row alike, `macro` every class, `weighted` classes by their rows.
 With two classes, `macro` is the mean over both, not the figure of one of them.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Gt
 
 import modrack
+from modrack_plugins.metrics.counts import IGNORED, Counted, ratio
 from modrack_plugins.metrics.wrapped import Wrapped
 
 if TYPE_CHECKING:
@@ -22,47 +23,94 @@ Average = Annotated[Literal["micro", "macro", "weighted"], "how classes are weig
 
 
 @modrack.metric(better="higher")
-class Accuracy(Wrapped):
+class Accuracy(Counted):
     """Share of rows (or of labels, where rows have several) that are right."""
 
     def __init__(self, data: Data, *, average: Average = "micro") -> None:
-        super().__init__(data, "Accuracy", average=average)
+        super().__init__(data)
+        self.average = average
+
+    def compute(self) -> Tensor:
+        """`macro`: the mean share over the true classes; labels of several classes count wrong and right absences."""
+        hits, guessed, true = self.by_class()
+        if self.several:
+            rows = self.table.double().cpu().sum((1, 2))
+            return self.averaged(rows - guessed - true + 2 * hits, rows, self.average)
+        if self.average == "macro":
+            return ratio(hits, true).sum() / (true > 0).sum().clamp(min=1)
+        return self.averaged(hits, true, self.average)
 
 
 @modrack.metric(name="top-k-accuracy", better="higher")
-class TopKAccuracy(Wrapped):
+class TopKAccuracy:
     """Share of rows whose class is among the k most probable ones."""
 
-    def __init__(
-        self, data: Data, *, k: Annotated[int, Gt(0), "how many may be guessed"] = 5, average: Average = "micro"
-    ) -> None:
+    def __init__(self, data: Data, *, k: Annotated[int, Gt(0), "how many may be guessed"] = 5) -> None:
+        import torch
+
         if data.target == "classes":
             raise modrack.UserError("metric top-k-accuracy: rows with several classes have no top k.", "Use accuracy.")
-        super().__init__(data, "Accuracy", top_k=min(k, len(data.classes or ())), average=average)
+        self.k = min(k, len(data.classes or ()))
+        self.sums: Any = torch.zeros(2, dtype=torch.int64)
+
+    def to(self, device: Any) -> None:
+        """Move the sums."""
+        self.sums = self.sums.to(device)
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        """`logits` (rows, classes), `target` int64 (rows,), -100 where a row is ignored."""
+        import torch
+
+        known = target != IGNORED
+        hit = (logits.topk(self.k, -1).indices == target[..., None]).any(-1) & known
+        self.sums += torch.stack([hit.sum(), known.sum()])
+
+    def compute(self) -> Tensor:
+        """The share over all rows."""
+        hits, rows = self.sums.double().cpu()
+        return ratio(hits, rows)
 
 
 @modrack.metric(better="higher")
-class F1(Wrapped):
+class F1(Counted):
     """Harmonic mean of precision and recall."""
 
     def __init__(self, data: Data, *, average: Average = "macro") -> None:
-        super().__init__(data, "F1Score", average=average)
+        super().__init__(data)
+        self.average = average
+
+    def compute(self) -> Tensor:
+        """The value over all rows."""
+        hits, guessed, true = self.by_class()
+        return self.averaged(2 * hits, guessed + true, self.average)
 
 
 @modrack.metric(better="higher")
-class Precision(Wrapped):
+class Precision(Counted):
     """Share of what was called a class that is of it."""
 
     def __init__(self, data: Data, *, average: Average = "macro") -> None:
-        super().__init__(data, "Precision", average=average)
+        super().__init__(data)
+        self.average = average
+
+    def compute(self) -> Tensor:
+        """The value over all rows."""
+        hits, guessed, _ = self.by_class()
+        return self.averaged(hits, guessed, self.average)
 
 
 @modrack.metric(better="higher")
-class Recall(Wrapped):
+class Recall(Counted):
     """Share of what is of a class that was called so."""
 
     def __init__(self, data: Data, *, average: Average = "macro") -> None:
-        super().__init__(data, "Recall", average=average)
+        super().__init__(data)
+        self.average = average
+
+    def compute(self) -> Tensor:
+        """The value over all rows."""
+        hits, _, true = self.by_class()
+        return self.averaged(hits, true, self.average)
 
 
 @modrack.metric(better="higher")
@@ -80,15 +128,24 @@ class Auroc(Wrapped):
 
 
 @modrack.metric(better="higher")
-class Matthews(Wrapped):
+class Matthews(Counted):
     """Matthews' correlation of prediction and truth (Gorodkin, Comput. Biol. Chem. 28, 2004)."""
 
     def __init__(self, data: Data) -> None:
-        super().__init__(data, "MatthewsCorrCoef")
+        super().__init__(data)
+
+    def compute(self) -> Tensor:
+        """The value over all rows; where rows have several classes, over all their labels together."""
+        table = self.table.double().cpu()
+        table = table.sum(0) if self.several else table
+        true, guessed, rows, hits = table.sum(1), table.sum(0), table.sum(), table.diagonal().sum()
+        above = hits * rows - true @ guessed
+        below = ((rows**2 - guessed @ guessed) * (rows**2 - true @ true)).sqrt()
+        return ratio(above, below)
 
 
 @modrack.metric
-class ConfusionMatrix(Wrapped):
+class ConfusionMatrix(Counted):
     """Rows of true classes, columns of predicted ones; kept as a table with the run."""
 
     def __init__(
@@ -97,7 +154,17 @@ class ConfusionMatrix(Wrapped):
         *,
         normalize: Annotated[Literal["true", "pred", "all"] | None, "divide by what; none: counts"] = None,
     ) -> None:
-        super().__init__(data, "ConfusionMatrix", normalize=normalize)
+        super().__init__(data)
+        self.normalize = normalize
+
+    def compute(self) -> Tensor:
+        """(classes, classes); for rows with several classes (classes, 2, 2)."""
+        if self.normalize is None:
+            counts: Tensor = self.table
+            return counts
+        table = self.table.double().cpu()
+        over = {"true": (-1,), "pred": (-2,), "all": (-2, -1)}[self.normalize]
+        return ratio(table, table.sum(over, keepdim=True)).float()
 
 
 @modrack.metric(better="lower")

@@ -39,14 +39,18 @@ class Store:
         self.home = home
         self.database = Database(url or f"sqlite:///{home / 'runs.db'}")
 
-    def start(self, start: RunStart) -> Recorder:
-        """A new run, with its number and folder. Raises UserError where the home cannot be written."""
+    def start(self, start: RunStart, *, queued: bool = False) -> Recorder:
+        """A new run, with its number and folder; a `queued` one waits for `turn`.
+
+        Raises UserError where the home cannot be written.
+        """
         make_private(self.home)
         now = time.time()
         with self.database.write(create=True) as connection:
-            run = self._insert(connection, start, now)
+            status = "queued" if queued else "running"
+            run = self._insert(connection, start, now, status)
             folder = self.home / str(run)
-            _hold(connection, run, 1, now, start.command)
+            _hold(connection, run, 1, now, start.command, status)
             # Inside the transaction: a run without a folder is never seen.
             make_private(folder)
         return Recorder(self.database, run, 1, folder.resolve(), start.started or now)
@@ -75,6 +79,23 @@ class Store:
             _hold(connection, run, attempt, now, sys.argv)
         make_private(past.folder)
         return Recorder(self.database, run, attempt, past.folder, past.started.timestamp())
+
+    def turn(self, run: int) -> bool:
+        """Whether it is a queued run's turn, which makes it running: nothing runs on this host, nor waits longer."""
+        table, lease = schema.run.c, schema.lease
+        with self.database.write() as connection:
+            query = (
+                select(table.id, table.status, *lease.c)
+                .join_from(schema.run, lease, table.id == lease.c.run)
+                .where(table.status.in_(ALIVE), lease.c.host == this_process().host, table.id != run)
+            )
+            for row in connection.execute(query):
+                if (row.status == "running" or row.id < run) and true_status(row.status, row) != "lost":
+                    return False
+            running = {"status": "running"}
+            connection.execute(update(schema.run).where(table.id == run).values(running))
+            connection.execute(update(schema.attempt).where(schema.attempt.c.run == run).values(running))
+            return True
 
     def recover(self) -> dict[int, int]:
         """Bring in what runs kept beside them while the database failed: {run: entries}. Living runs do it alone.
@@ -155,12 +176,12 @@ class Store:
             marks.collect(self.database, self.home, found)
         return [run for run, _ in found]
 
-    def _insert(self, connection: Connection, start: RunStart, now: float) -> int:
+    def _insert(self, connection: Connection, start: RunStart, now: float, status: str) -> int:
         git = start.git or {}
         made = connection.execute(
             insert(schema.run).values(
                 name=_text(start.name),
-                status="running",
+                status=status,
                 model=start.chosen("model"),
                 dataset=start.chosen("dataset"),
                 optimizer=start.chosen("optimizer"),
@@ -217,12 +238,14 @@ def open_store(home: Path | None = None, url: str | None = None) -> Store:
     return Store(place.expanduser().absolute(), url or os.environ.get("MODRACK_DB") or None)
 
 
-def _hold(connection: Connection, run: int, attempt: int, now: float, command: list[str]) -> None:
+def _hold(
+    connection: Connection, run: int, attempt: int, now: float, command: list[str], status: str = "running"
+) -> None:
     """Note that this process carries the run, as an attempt and as its lease."""
     me = this_process()
     connection.execute(
         insert(schema.attempt).values(
-            run=run, number=attempt, started=now, status="running", host=me.host, pid=me.pid, command=to_json(command)
+            run=run, number=attempt, started=now, status=status, host=me.host, pid=me.pid, command=to_json(command)
         )
     )
     lease = asdict(me) | {"until": now + LEASE_SECONDS}

@@ -57,3 +57,10 @@ def test_importing_modrack_loads_nothing(tmp_path):
     script = f"import sys, modrack; print(*sorted({HEAVY | STORE | {'click', 'pluggy'}!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == ""
+
+
+def test_a_small_training_loads_what_it_uses(tmp_path):
+    """Each of these takes as long to import as the whole training takes."""
+    unused = {"sklearn", "transformers", "torchmetrics", "torch._dynamo", "torchvision", "matplotlib", "alembic"}
+    words = ["train", "epochs=1", "limit=64", "model.width=4", "--metric", "accuracy", "--metric", "f1"]
+    assert loaded(words, unused, tmp_path) == []

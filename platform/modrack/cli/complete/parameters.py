@@ -21,7 +21,7 @@ def fitting(context: click.Context, wanted: click.Command | click.Parameter, beg
     if wanted.name.startswith("kind_"):
         return parts.components(context, wanted.name.removeprefix("kind_"), begun)
     command = context.command.name
-    if wanted.name in ("run", "runs", "run_id", "run_ids"):
+    if wanted.name in ("run", "runs") or (command == "diff" and wanted.name in ("first", "second")):
         from modrack.cli.complete import runs
 
         return runs.numbers(context, begun)

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from modrack.cli.rack import load
+from modrack_registry.family import Offer
 from modrack_registry.registry import Registry
 
 
@@ -29,15 +30,39 @@ def kinds(context: click.Context, begun: str) -> list[CompletionItem[str]]:
 
 
 def components(context: click.Context, kind: str, begun: str) -> list[CompletionItem[str]]:
-    """The components of a kind: bare names while they are unique, full ones where they are not or were begun."""
+    """The components of a kind: bare names while they are unique, full ones where they are not or were begun.
+
+    Those of a family come once its prefix is typed, and only from an index that is made already: making one imports
+    the library.
+    """
     registry = registry_of(context)
-    found = registry.components(kind, f"{glob.escape(begun)}*")
-    several = Counter(each.name for each in registry.components(kind)) if found else Counter()
+    registry.kind(kind)
+    families = in_families(registry, kind, begun)
+    if families:
+        return [
+            CompletionItem(f"{lead}{name}", help=summary)
+            for lead, offer in families
+            for name, summary in sorted((offer.known or {}).items())
+            if f"{lead}{name}".startswith(begun)
+        ]
+    found = registry.listing(kind, f"{glob.escape(begun)}*")
+    several = Counter(each.name for each in registry.listing(kind)) if found else Counter()
     items = []
     for each in found:
         bare = each.name.startswith(begun) and several[each.name] < 2
         items.append(CompletionItem(each.name if bare else each.full, help=each.summary))
-    return items
+    prefixes = {f"{offer.family.prefix}/" for offer in registry.families.of(kind) if not offer.missing}
+    return items + [CompletionItem(each, help="a family") for each in sorted(prefixes) if each.startswith(begun)]
+
+
+def in_families(registry: Registry, kind: str, name: str) -> list[tuple[str, Offer]]:
+    """The families that `name` is in, each with the prefix by which it names them."""
+    return [
+        (lead, offer)
+        for offer in registry.families.of(kind)
+        for lead in (f"{offer.family.prefix}/", f"{offer.plugin.name}/{offer.family.prefix}/")
+        if name.startswith(lead)
+    ]
 
 
 def plugins(begun: str) -> list[CompletionItem[str]]:

@@ -17,7 +17,9 @@ MOST = 200
 
 
 def numbers(context: click.Context, begun: str) -> list[CompletionItem[str]]:
-    """The numbers of the newest runs, with what they were; none where they are kept on a server."""
+    """The numbers of the newest runs, with what they were; none where they are kept on a server. `@last` always."""
+    if begun.startswith("@"):
+        return [CompletionItem("@last", help="the newest run")] if "@last".startswith(begun) else []
     url = os.environ.get("MODRACK_DB", "")
     if url and not url.startswith("sqlite:///"):
         return []

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from modrack.cli.complete.files import paths
-from modrack.cli.complete.parts import registry_of
+from modrack.cli.complete.parts import in_families, registry_of
 from modrack.configure.asked import Asked
 from modrack.configure.defaults import Defaults
 from modrack.configure.document import read_file
@@ -69,6 +69,9 @@ def chosen(context: click.Context) -> dict[str, list[Component]]:
     for kind in registry.kinds:
         picks = asked.picks(kind)
         for pick in defaults.get(kind, []) if picks is None else picks:
+            if in_families(registry, kind, pick.name):
+                found.setdefault(kind, [])  # Its options are known once its library is imported: too late for Tab.
+                continue
             try:
                 found.setdefault(kind, []).append(registry.find(kind, pick.name))
             except UserError:

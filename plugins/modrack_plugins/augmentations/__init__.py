@@ -1,0 +1,1 @@
+"""Built-in augmentations, and the kind they are of."""
