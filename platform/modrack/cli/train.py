@@ -138,9 +138,11 @@ def command(
         return 0
     hush(debug="--debug" in ctx.meta["given"])
     if dry_run:
+        from modrack.past import looking_in
         from modrack.runner.session import dry_run as try_out
 
-        tried = try_out(experiment)
+        with looking_in(home):
+            tried = try_out(experiment)
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
         return 0
     if processes is not None and processes > 1:

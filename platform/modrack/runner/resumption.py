@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modrack.configure.experiment import Experiment
 from modrack.configure.resolve import resolve
+from modrack.past import looking_in
 from modrack.runner.build import build
 from modrack.runner.checkpoint import damage
 from modrack.runner.engine import joined
@@ -42,7 +43,7 @@ def resume(
     wrong = damage(place)
     if wrong:
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
-    with joined(experiment.settings.device) as engine:
+    with looking_in(store.home), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine, restore=place)
         changes = component_changes(past, experiment)
         if changes and not allow_changes:

@@ -13,6 +13,7 @@ from typing import Any
 
 from modrack.configure.experiment import Experiment
 from modrack.launch import forget_run, launched_run, note_run, restarted
+from modrack.past import looking_in
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
@@ -54,7 +55,7 @@ def run(
 
         return resume(again, home=home, report=report)
     _check_room(store.home)
-    with joined(experiment.settings.device) as engine:
+    with looking_in(store.home), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
