@@ -44,7 +44,7 @@ def resume(
     if wrong:
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
     with looking_in(store.home), joined(experiment.settings.device) as engine:
-        rig = build(experiment, engine, restore=place)
+        rig = build(experiment, engine, restore=place, before=past.plan)
         changes = component_changes(past, experiment)
         if changes and not allow_changes:
             hint = "--allow-changes goes on all the same."

@@ -18,6 +18,7 @@ from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
 from modrack.runner.export import export
+from modrack.runner.figures import figures
 from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
@@ -287,6 +288,7 @@ def _finish(recorder: Recorder, training: Training | None, status: str, reason: 
         if training.tables:
             (recorder.folder / "tables.json").write_text(json.dumps(training.tables), "utf-8")
         speed = training.rows / training.seconds if training.seconds else None
+        recorder.set(extra=figures(training.rig, training.rows, training.seconds))
     recorder.finish(status, reason=reason, seconds=time.perf_counter() - clock, samples_per_second=speed)
 
 
