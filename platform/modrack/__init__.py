@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from modrack.api import runs, train
     from modrack.data.facts import Data
     from modrack.data.rows import Rows
+    from modrack.past import past_run, run_checkpoint
     from modrack.seam import Batch, Ragged, Step, Task
     from modrack_registry.hookspecs import hook
     from modrack_registry.store import Run, RunQuery
@@ -44,6 +45,8 @@ _LAZY = {
     "RunQuery": "modrack_registry.store",
     "train": "modrack.api",
     "runs": "modrack.api",
+    "past_run": "modrack.past",
+    "run_checkpoint": "modrack.past",
     "Data": "modrack.data.facts",
     "Rows": "modrack.data.rows",
     "Batch": "modrack.seam",
@@ -75,6 +78,8 @@ __all__ = [
     "metric",
     "model",
     "optimizer",
+    "past_run",
+    "run_checkpoint",
     "runs",
     "scheduler",
     "task",

@@ -146,11 +146,14 @@ class Task:
     """What training means for a family of problems. Subclass it, and override what differs.
 
     `emits` are the outputs that metrics may ask for. `phases` says which parts learn in which phase (None: all).
+    `additive` is False where a row's loss hangs on the other rows of its micro-batch, as in a contrast: accumulating
+    is then not the big batch, but a mean over micro-batches where `count` is 1.
     Built after the model, with the model's processor (a tokenizer, for instance), or None.
     """
 
     emits: tuple[str, ...] = ()
     phases: Mapping[str, tuple[str, ...] | None] = {"train": None}
+    additive: bool = True
 
     def __init__(self, data: Data, processor: Any) -> None:
         self.data = data
@@ -165,6 +168,14 @@ class Task:
         from modrack.data.encoding import encode_input
 
         return encode_input(rows, self.data, self.processor)
+
+    def pack(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """The encoded columns of a split (of a stream: of some rows of it) laid out in other rows; pure.
+
+        Long texts cut, short ones joined: what training and evaluation then count as rows. By default as they are.
+        Not asked where each row of the dataset wants its own answer.
+        """
+        return columns
 
     def prepare(self, batch: Batch) -> Batch:
         """Once a micro-batch, on the device, before any forward: masking, augmentation. By default scales images."""

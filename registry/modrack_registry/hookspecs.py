@@ -53,13 +53,16 @@ def modrack_families() -> Iterable[Family]:  # type: ignore[empty-body]
     def modrack_families():
         def names():
             import zoo
+
             return {name: f"{name} of the zoo" for name in zoo.models()}
 
         def make(name):
             @modrack.model(takes="image", gives="logits")
             def model(data, *, width: int = 64):
                 import zoo
+
                 return zoo.build(name, classes=len(data.classes), width=width)
+
             return model
 
         return [modrack.Family("model", "zoo", names, make, library="zoo")]

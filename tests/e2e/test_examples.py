@@ -11,9 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
-# What an example's task measures where that is not how often it is right.
-MEASURED = {"vae": "elbo", "gan": "frechet-distance", "wgan-gp": "frechet-distance"}
 FASHION = Path("/usr/share/datasets/fashion-mnist")
+# What a run of an example gives, where it is not the accuracy.
+METRICS = {"masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo"}
+METRICS |= dict.fromkeys(("gan", "wgan-gp"), "frechet-distance")
+TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
 
 def packaged_bert() -> Path:
@@ -33,6 +35,14 @@ def reviews(folder: Path) -> Path:
     return folder
 
 
+def tagged(folder: Path) -> Path:
+    """Three small files as those of the CoNLL shared tasks."""
+    for split, rows in (("train", 40), ("dev", 8), ("test", 8)):
+        sentences = ["Anna B-PER\nsaw O\nNew B-LOC\nYork I-LOC\n", "Rome B-LOC\nis O\nold O\n"] * (rows // 2)
+        (folder / f"{split}.conll").write_text("\n".join(sentences))
+    return folder
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example(example: Path, tmp_path: Path) -> None:
     words = ["limit=96", "steps=3", "device=cpu"]
@@ -40,8 +50,14 @@ def test_example(example: Path, tmp_path: Path) -> None:
         if not FASHION.is_dir():
             pytest.skip("Debian's dataset-fashion-mnist is not installed")
         words.append(f"dataset.path={FASHION}")
+    if example.stem in ("masked-lm", "causal-lm"):
+        words += TINY
     if example.stem == "reviews":
         words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={reviews(tmp_path)}"]
+    if example.stem == "reviews-gru":
+        words.append(f"dataset.path={reviews(tmp_path)}")
+    if example.stem == "conll":
+        words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={tagged(tmp_path)}"]
     done = subprocess.run(
         [sys.executable, "-m", "modrack", "train", str(example), *words, "--home", str(tmp_path / "home"), "--json"],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
@@ -49,9 +65,9 @@ def test_example(example: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert made["status"] == "finished"
-    assert f"test.{MEASURED.get(example.stem, 'accuracy')}" in made["metrics"]
+    assert f"test.{METRICS.get(example.stem, 'accuracy')}" in made["metrics"]
     needs = example.read_text().splitlines()[0].startswith("# Needs data:")
-    assert needs == (example.stem in ("fashion-mnist", "reviews"))
+    assert needs == (example.stem in ("fashion-mnist", "reviews", "reviews-gru", "conll"))
 
 
 def test_an_example_that_needs_data_says_so_when_it_is_not_given(tmp_path: Path) -> None:

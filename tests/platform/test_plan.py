@@ -46,6 +46,14 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
         (OLD_CPU, IMAGES, {}, {"precision": "fp32", "threads": 4}),
         (OLD_CPU, IMAGES, {"threads": 1, "channels_last": False}, {"threads": 1, "channels_last": False}),
         (OLD_CPU, replace(TEXT, rows=None), {}, {"feeder": "streamed"}),
+        (BF16_CPU, SMALL, {}, {"threads": 1}),
+        (BF16_CPU, SMALL, {"threads": 2}, {"threads": 2}),
+        (replace(BF16_CPU, onednn_fp32=(1.6, 4e-7)), IMAGES, {}, {"matmul": "onednn"}),
+        (replace(BF16_CPU, onednn_fp32=(9.0, 3e-3)), IMAGES, {}, {"matmul": "default"}),
+        (replace(BF16_CPU, onednn_fp32=(0.9, 4e-7)), IMAGES, {}, {"matmul": "default"}),
+        (BF16_CPU, IMAGES, {}, {"matmul": "default"}),
+        (H100, IMAGES, {}, {"deterministic": False, "matmul": "default"}),
+        (H100, IMAGES, {"deterministic": True}, {"deterministic": True}),
         (OLD_CPU, TEXT, {"accumulate": 4, "batch_size": 30}, {"micro_batch": 8}),
     ],
 )
@@ -75,3 +83,23 @@ def test_this_machine_can_be_probed() -> None:
     hardware = probe()
     assert hardware.cores >= 1
     assert hardware.host_memory > 0
+
+
+def test_a_run_that_goes_on_keeps_what_decides_about_the_last_bits() -> None:
+    faster = replace(BF16_CPU, onednn_fp32=(1.6, 4e-7), cores=8)
+    before = make_plan(BF16_CPU, IMAGES, Settings()).as_dict()
+    plan = make_plan(faster, IMAGES, Settings(), before=before)
+    assert (plan["threads"], plan["matmul"]) == (2, "default")
+    assert make_plan(faster, IMAGES, Settings())["threads"] == 8
+
+
+def test_several_processes_share_the_cores() -> None:
+    assert make_plan(replace(OLD_CPU, cores=8), IMAGES, Settings(), processes=4)["threads"] == 2
+
+
+def test_onednn_is_tried_on_this_machine() -> None:
+    from modrack.runner.hardware import probe_onednn
+
+    speed, error = probe_onednn()
+    assert speed >= 0
+    assert 0 < error <= 1

@@ -37,7 +37,7 @@ def command(run: str, json_: bool, home: Path | None) -> None:
 def _record(run: Run) -> dict[str, Any]:
     more = (
         *("ended", "samples_per_second", "folder", "pictures", "reason", "tags", "note", "seed", "command"),
-        *("components", "config", "git", "packages", "hardware", "plan"),
+        *("components", "config", "git", "packages", "hardware", "plan", "extra"),
     )
     return {**run.as_dict(), **{name: getattr(run, name, None) for name in more}}
 
@@ -53,6 +53,7 @@ def _page(run: Run) -> list[str]:
         *([("tags", ", ".join(run.tags))] if run.tags else []),
         *([("note", run.note)] if run.note else []),
         ("command", shlex.join(map(str, run.command or []))),
+        *_cost(run.extra),
         ("seed", str(run.seed)),
         *([("commit", f"{git['commit']}{', with changes' if git.get('dirty') else ''}")] if git.get("commit") else []),
         ("folder", str(run.folder)),
@@ -69,6 +70,19 @@ def _page(run: Run) -> list[str]:
         if rows:
             lines += ["", bold(title), *columns(rows, indent="  ")]
     return lines
+
+
+def _cost(extra: dict[str, Any]) -> list[tuple[str, str]]:
+    said = []
+    if "peak_memory" in extra:
+        said.append(f"{extra['peak_memory'] / 2**20:,.0f} MiB at most")
+    if "flops_per_second" in extra:
+        used = f" ({extra['mfu']:.0%} of the device)" if "mfu" in extra else ""
+        said.append(f"{extra['flops_per_second'] / 1e9:,.1f} GFLOP/s{used}")
+    if "tokens_per_second" in extra:
+        padded = extra["padded_tokens_per_second"]
+        said.append(f"{extra['tokens_per_second']:,.0f} tokens/s, {padded:,.0f} with padding")
+    return [("cost", ", ".join(said))] if said else []
 
 
 def _value(value: Any) -> str:

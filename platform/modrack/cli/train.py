@@ -84,6 +84,9 @@ class TrainCommand(click.Command):
 @click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Train in N processes of this machine.")
 @click.option("--restarts", type=click.IntRange(min=0), default=0, metavar="N", help="Go on after a process died.")
 @click.option("--dry-run", is_flag=True, help="Build all, take one step, print the plan; keep nothing.")
+@click.option("--profile", is_flag=True, help="Time a few steps part by part; keep nothing.")
+@click.option("--trace", type=click.Path(path_type=Path), metavar="FILE", help="With --profile: a trace for Perfetto.")
+@click.option("--find-lr", is_flag=True, help="Try learning rates from 1e-7 to 10; keep nothing.")
 @home_flag
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @loading_flags
@@ -95,6 +98,9 @@ def command(
     json_: bool,
     print_config: bool,
     dry_run: bool,
+    profile: bool,
+    trace: Path | None,
+    find_lr: bool,
     from_run: str | None,
     exact: bool,
     no_diff: bool,
@@ -138,10 +144,19 @@ def command(
         return 0
     hush(debug="--debug" in ctx.meta["given"])
     if dry_run:
+        from modrack.past import looking_in
         from modrack.runner.session import dry_run as try_out
 
-        tried = try_out(experiment, home)
+        with looking_in(home):
+            tried = try_out(experiment)
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
+        return 0
+    if trace is not None and not profile:
+        raise UserError("--trace says where --profile writes.", "Give both: --profile --trace trace.json")
+    if profile or find_lr:
+        from modrack.cli.trial import show_profile, show_rates
+
+        click.echo("\n".join(show_profile(experiment, trace, json_) if profile else show_rates(experiment, json_)))
         return 0
     if processes is not None and processes > 1:
         # The mistakes of a request are told once, here, and not by each process.
@@ -235,7 +250,10 @@ def _ahead(args: Sequence[str]) -> Ahead:
     return Ahead(found["--plugin"], found["--without"], file, runs[-1] if runs else None, homes[-1] if homes else None)
 
 
-_BARE = ("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help", "--exact", "--no-diff", "--queue")
+_BARE = (
+    *("--json", "--print-config", "--dry-run", "--quiet", "--debug", "--help"),
+    *("--exact", "--no-diff", "--queue", "--profile", "--find-lr"),
+)
 
 
 def _sort_words(registry: Registry, words: Sequence[str], ctx: click.Context) -> tuple[list[str], list[UserError]]:

@@ -25,6 +25,12 @@ class Settings:
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
     accumulate: Annotated[int, Gt(0), "micro-batches that an optimizer step is split into"] = 1
+    freeze: Annotated[list[str], "weights that do not learn, by name: *embeddings*, encoder.layer.[0-3].*"] = field(
+        default_factory=list
+    )
+    layer_decay: Annotated[
+        float | None, Gt(0), Lt(1), "factor on the learning rate from each layer to the one below"
+    ] = None
     clip: Annotated[float | None, Gt(0), "largest norm of the gradient"] = None
     monitor: Annotated[str | None, "the value that says which checkpoint is best, as validation.accuracy"] = None
     patience: Annotated[int | None, Gt(0), "evaluations without improvement before the run stops"] = None

@@ -63,7 +63,12 @@ def encode_target(rows: Rows, data: Data) -> Any:
     return None
 
 
-def tokens(texts: list[str], processor: Any) -> Any:
+def whole(text: str | list[str]) -> str:
+    """A text as one string, where it may come in its words: those with spaces between."""
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def tokens(texts: list[Any], processor: Any) -> Any:
     """Token numbers of `texts` by a tokenizer with Hugging Face's conventions, cut to what the model can read."""
     import numpy as np
 
@@ -76,7 +81,9 @@ def tokens(texts: list[str], processor: Any) -> Any:
     longest = processor.model_max_length
     # transformers' way of saying "no limit" is a number beyond any length.
     cut = {"truncation": True, "max_length": longest} if longest < 10**6 else {}
-    ids = processor(texts, return_attention_mask=False, return_token_type_ids=False, **cut)["input_ids"]
+    ids = processor([whole(text) for text in texts], return_attention_mask=False, return_token_type_ids=False, **cut)[
+        "input_ids"
+    ]
     pad = processor.pad_token_id
     return Ragged.of(ids, 0 if pad is None else pad, np.int32)
 

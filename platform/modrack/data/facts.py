@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modrack.data.sorts import INPUTS, class_names, input_sort, target_sorts
+from modrack.data.sorts import INPUTS, class_names, input_sort, is_words, target_sorts
 from modrack.data.splits import is_stream, three_splits
 from modrack_registry.errors import UserError
 
@@ -61,7 +61,8 @@ class Data:
         return _statistics(self._train, self.input)
 
     def texts(self, limit: int | None = None) -> Iterator[str]:
-        """The texts of the train split, to train a tokenizer on."""
+        """The texts of the train split, to train a tokenizer on; words with spaces between."""
+        from modrack.data.encoding import whole
         from modrack.data.rows import chunks
 
         left = limit
@@ -69,8 +70,12 @@ class Data:
             for text in rows[self.input]:
                 if left is not None and left <= 0:
                     return
-                yield text
+                yield whole(text)
                 left = None if left is None else left - 1
+
+    def forget_target(self) -> None:
+        """Be data that have an input and nothing else."""
+        self.target, self.label, self.classes = "none", None, None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; `from_dict` reads it back, without the rows."""
@@ -143,8 +148,12 @@ def derive(
 
 
 def _input(features: Any, gives: tuple[str, ...], name: str) -> tuple[str, str]:
-    """The input column and its sort: the first column that holds a declared sort."""
-    sorts = {column: input_sort(feature) for column, feature in features.items()}
+    """The input column and its sort: the first column that holds a declared sort.
+
+    Lists of words come last: beside a text they are its keywords, or the like.
+    """
+    order = sorted(features, key=lambda column: is_words(features[column]))
+    sorts = {column: input_sort(features[column]) for column in order}
     for column, sort in sorts.items():
         if sort is not None and (not gives or sort in gives):
             return column, sort
@@ -155,9 +164,10 @@ def _input(features: Any, gives: tuple[str, ...], name: str) -> tuple[str, str]:
 
 
 def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tuple[str | None, str]:
-    """The target's column and its sort."""
+    """The target's column and its sort. Beside words, a list of classes is one a word."""
+    worded = is_words(features[column])
     for other, feature in features.items():
-        for sort in target_sorts(feature):
+        for sort in sorted(target_sorts(feature), key=lambda sort: worded and sort != "tokens"):
             if other != column and (not target or sort in target):
                 return other, sort
     if not target or "none" in target:

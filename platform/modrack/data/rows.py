@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from modrack.data.sorts import is_words
 from modrack.data.splits import is_stream
 from modrack_registry.errors import UserError
 
@@ -19,7 +20,8 @@ class Rows:
     """Some rows of a split: `rows["image"]` is the column, `len(rows)` how many, `rows.columns` the names.
 
     A column is uint8 (n, channels, height, width) for images (a list of arrays where sizes differ), list[str] for
-    texts, int64 (n,) or fp32 (n,) for numbers, fp32 (n, length) for fixed-length lists, else a list of arrays.
+    texts (list[list[str]] where they are cut into words), int64 (n,) or fp32 (n,) for numbers, fp32 (n, length) for
+    fixed-length lists, else a list of arrays.
     """
 
     def __init__(self, table: Any, features: Any, first: int = 0, split: str = "", chosen: Any = None) -> None:
@@ -53,6 +55,9 @@ class Rows:
         if kind == "Value" and not isinstance(next((value for value in plain if value is not None), ""), str):
             return np.asarray(plain, np.float32 if feature.dtype.startswith(("float", "double")) else np.int64)
         if kind == "Value":
+            self._refuse_none(column, plain)
+            return plain
+        if is_words(feature):
             self._refuse_none(column, plain)
             return plain
         return [np.asarray(value) for value in plain]

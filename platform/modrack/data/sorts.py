@@ -4,6 +4,7 @@
 |---------------------------------------------|----------|-----------|
 | Image, Array2D, Array3D                     | image    |           |
 | Value("string"), Value("large_string")      | text     |           |
+| list of them: a text in its words           | text     |           |
 | Audio                                       | audio    |           |
 | fixed-length list of numbers                | tabular  |           |
 | ClassLabel                                  |          | class     |
@@ -25,12 +26,17 @@ def input_sort(feature: Any) -> str | None:
         return "image"
     if name == "Audio":
         return "audio"
-    if name == "Value" and feature.dtype in ("string", "large_string"):
+    if _is_string(feature) or is_words(feature):
         return "text"
     inner = _inner(feature)
     if inner is not None and type(inner).__name__ == "Value" and _is_number(inner.dtype) and _length(feature) > 0:
         return "tabular"
     return None
+
+
+def is_words(feature: Any) -> bool:
+    """Whether a column holds texts that are cut into words: lists of strings."""
+    return _is_string(_inner(feature))
 
 
 def target_sorts(feature: Any) -> tuple[str, ...]:
@@ -49,6 +55,10 @@ def class_names(feature: Any) -> list[str] | None:
     """The names of the classes of a target column."""
     inner = feature if type(feature).__name__ == "ClassLabel" else _inner(feature)
     return list(inner.names) if type(inner).__name__ == "ClassLabel" else None
+
+
+def _is_string(feature: Any) -> bool:
+    return type(feature).__name__ == "Value" and feature.dtype in ("string", "large_string")
 
 
 def _inner(feature: Any) -> Any:

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_classes, check_metrics, check_model, classes_checked, pick_task
 from modrack.runner.flops import counting_flops
-from modrack.runner.groups import parameter_groups
-from modrack.runner.hardware import probe
+from modrack.runner.groups import freeze, parameter_groups
+from modrack.runner.hardware import probe, probe_onednn
 from modrack.runner.noise import mix
 from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
-from modrack.runner.plan import Facts, Plan, make_plan
+from modrack.runner.plan import PROBE_STEP_FLOPS, Facts, Plan, choose_device, make_plan, step_flops
 from modrack.runner.stream import StreamFeeder
 from modrack.runner.uncompiled import leave_compiler_out
 from modrack.runner.update import Update
@@ -60,6 +60,7 @@ class Rig:
     model_name: str
     parameters: int
     digests: dict[str, str]
+    facts: Facts
 
     @property
     def engine(self) -> Engine:
@@ -74,10 +75,16 @@ class Rig:
         self.update.changes.append(change)
 
 
-def build(experiment: Experiment, engine: Engine | None = None, restore: Path | None = None) -> Rig:
+def build(
+    experiment: Experiment,
+    engine: Engine | None = None,
+    restore: Path | None = None,
+    before: dict[str, Any] | None = None,
+) -> Rig:
     """Build all parts, and try one batch through training and evaluation. Raises UserError for what does not fit.
 
-    `restore` is a checkpoint's folder, whose processor and configuration the model is rebuilt with.
+    `restore` is a checkpoint's folder, whose processor and configuration the model is rebuilt with; `before` the plan
+    of the run that goes on from it.
     """
     engine = engine or Engine()
     data, splits = load_data(experiment)
@@ -111,22 +118,22 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
         seed=settings.seed,
     )
     train = stream.sample() if streamed else encoded["train"]
-    plan = make_plan(
-        probe(),
-        Facts(
-            rows=None if streamed else train.size,
-            bytes=train.bytes,
-            ragged=bool(train.ragged),
-            parameters=parameters,
-            flops=_forward_flops(parts, task, train, model_component, data),
-            convolutional=data.gives == "image" and any(isinstance(m, nn.Conv2d) for m in _all_modules(parts)),
-            steps=steps,
-        ),
-        settings,
-        engine.local_world,
+    facts = Facts(
+        rows=None if streamed else train.size,
+        bytes=train.bytes,
+        ragged=bool(train.ragged),
+        parameters=parameters,
+        flops=_forward_flops(parts, task, train, model_component, data),
+        convolutional=data.gives == "image" and any(isinstance(m, nn.Conv2d) for m in _all_modules(parts)),
+        steps=steps,
     )
+    hardware = probe()
+    if choose_device(hardware, settings.device).value == "cpu" and step_flops(facts, settings) > PROBE_STEP_FLOPS:
+        hardware = replace(hardware, onednn_fp32=probe_onednn())
+    plan = make_plan(hardware, facts, settings, engine.local_world, before)
     device = engine.place(plan["device"])
     _prepare_parts(parts, task, plan, device)
+    freeze(parts, settings.freeze)
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
         autocast = torch.autocast(device.type, _DTYPES[plan["precision"]])
@@ -176,6 +183,7 @@ def build(experiment: Experiment, engine: Engine | None = None, restore: Path | 
         model_choice.component.name,
         parameters,
         {name: each.digest() for name, each in encoded.items()},
+        facts,
     )
     use_added(rig)
     _try_one_batch(rig)
@@ -237,6 +245,9 @@ def _evaluation_batch(experiment: Experiment) -> int:
 
 def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -> None:
     torch.set_num_threads(plan["threads"])
+    if hasattr(torch.backends.mkldnn, "matmul"):
+        precision = "bf16" if plan["matmul"] == "onednn" else "none"
+        torch.backends.mkldnn.matmul.fp32_precision = precision
     if device.type == "cpu":
         keep_memory()
     if plan["tf32"]:
@@ -286,7 +297,12 @@ def _optimizers(
         options = dict(chosen.options)
         if "fused" in options and options["fused"] is None:
             options["fused"] = plan["fused"]
-        groups = parameter_groups(getattr(parts, name), float(options.get("weight_decay") or 0))
+        groups = parameter_groups(
+            getattr(parts, name),
+            float(options.get("weight_decay") or 0),
+            options.get("lr"),
+            experiment.settings.layer_decay,
+        )
         if not groups or not groups[0]["params"]:
             raise UserError(f"Part {name!r} has no weights that could learn.")
         optimizers[name] = chosen.component.make({"params": groups}, options)

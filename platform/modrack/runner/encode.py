@@ -68,7 +68,23 @@ def encode_split(split: Any, task: Task) -> Encoded:
         size += encoded.size
         for name, column in encoded.columns.items():
             parts.setdefault(name, []).append(column)
-    return Encoded({column: _joined(values) for column, values in parts.items()}, size)
+    return pack(Encoded({column: _joined(values) for column, values in parts.items()}, size), task)
+
+
+def pack(encoded: Encoded, task: Task) -> Encoded:
+    """The rows laid out as the task wants them. Raises UserError where columns then differ in length, or are empty."""
+    if type(task).pack is Task.pack:
+        return encoded
+    columns = {name: column for name, column in task.pack(encoded.columns).items() if column is not None}
+    sizes = {name: len(column) for name, column in columns.items()}
+    if len(set(sizes.values())) != 1 or not min(sizes.values()):
+        raise UserError(
+            f"task {type(task).__name__} packed {encoded.size} rows into "
+            + (", ".join(f"{size} of {name!r}" for name, size in sizes.items()) or "nothing")
+            + ".",
+            "`pack` gives columns of one length, and one row at least.",
+        )
+    return Encoded(columns, next(iter(sizes.values())))
 
 
 def encode_rows(rows: Rows, task: Task) -> Encoded:

@@ -83,14 +83,15 @@ class Engine:
         return int(shared.item())
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """The rows of all processes, (rows of all, …). Other dimensions may differ; shorter ones are filled with 0."""
+        """The rows of all processes, (rows of all, …). Other dimensions may differ; shorter ones are filled with 0, and
+        int64 with -100, the class that losses and metrics leave out."""
         if self.world == 1:
             return tensor
         mine = torch.tensor(tensor.shape)
         shapes = [torch.empty_like(mine) for _ in range(self.world)]
         torch.distributed.all_gather(shapes, mine)
         largest = torch.stack(shapes).max(0).values.tolist()
-        padded = tensor.new_zeros(largest)
+        padded = tensor.new_full(largest, -100 if tensor.dtype == torch.int64 else 0)
         padded[tuple(slice(size) for size in tensor.shape)] = tensor
         received = [torch.empty_like(padded) for _ in range(self.world)]
         torch.distributed.all_gather(received, padded)

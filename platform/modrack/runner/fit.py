@@ -29,9 +29,14 @@ def check_model(registry: Registry, model: Component, dataset: Component, data: 
 
 
 def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
-    """The chosen task, or the one that fits data and model. Raises UserError where none, or several, do."""
+    """The chosen task, or the one that fits data and model. Raises UserError where none, or several, do.
+
+    One that learns from the input alone may be chosen for data with a target, which is then as if not there.
+    """
     chosen = experiment.one("task")
     if chosen is not None:
+        if sorts(chosen.component, "target") == ("none",):
+            data.forget_target()
         misfit = _misfit(chosen.component, data, model)
         if misfit:
             raise UserError(f"task {chosen.component.name} {misfit}.", _what_fits(experiment.registry, data, model))

@@ -5,6 +5,7 @@ Each decision has its reason in words. `modrack train --dry-run` prints them, an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,14 @@ from modrack_registry.errors import UserError
 RESIDENT_SHARE = 0.25
 # Below this many operations a step, casting costs more than bf16 saves (measured on two avx512_bf16 cores).
 BF16_STEP_FLOPS = 3e8
+# Below this, threads cost more in waiting for each other than they save.
+THREADS_STEP_FLOPS = 3e7
+# From here on a faster matrix multiply pays for the tenth of a second that the look takes.
+PROBE_STEP_FLOPS = 1e9
+# What rounding in fp32 may lose; bf16 itself loses a thousand times as much.
+FP32_ERROR = 2e-6
+# What decides about the last bits, so that a run that goes on keeps it.
+KEPT = ("threads", "matmul")
 
 
 @dataclass(frozen=True)
@@ -70,24 +79,43 @@ def choose_device(hardware: Hardware, asked: str) -> Decision:
     return Decision("device", asked, "asked for")
 
 
-def make_plan(hardware: Hardware, facts: Facts, settings: Settings, processes: int = 1) -> Plan:
-    """All decisions. `processes` train on this machine together. Raises UserError for what this hardware cannot do."""
+def make_plan(
+    hardware: Hardware,
+    facts: Facts,
+    settings: Settings,
+    processes: int = 1,
+    before: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
+    """All decisions. `processes` train on this machine together; `before` is the stored plan of a run that goes on.
+
+    Raises UserError for what this hardware cannot do.
+    """
     device = choose_device(hardware, settings.device)
     kind = str(device.value).partition(":")[0]
-    return Plan(
-        [
-            device,
-            _precision(hardware, kind, facts, settings),
-            _tf32(hardware, kind, settings),
-            _memory_format(facts, settings),
-            Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
-            _compile(facts, settings),
-            _deterministic(kind, settings),
-            _feeder(hardware, kind, facts),
-            _micro_batch(settings),
-            _threads(hardware, kind, settings, processes),
-        ]
-    )
+    decisions = _decisions(hardware, facts, settings, processes, device, kind)
+    for place, each in enumerate(decisions):
+        if before and each.name in KEPT and each.name in before:
+            # In another order of additions the last bits differ, and the run would not be the one that was stopped.
+            decisions[place] = Decision(each.name, before[each.name]["value"], "as before the run was stopped")
+    return Plan(decisions)
+
+
+def _decisions(
+    hardware: Hardware, facts: Facts, settings: Settings, processes: int, device: Decision, kind: str
+) -> list[Decision]:
+    return [
+        device,
+        _precision(hardware, kind, facts, settings),
+        _tf32(hardware, kind, settings),
+        _matmul(hardware, kind),
+        _memory_format(facts, settings),
+        Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
+        _compile(facts, settings),
+        _deterministic(kind, settings),
+        _feeder(hardware, kind, facts),
+        _micro_batch(settings),
+        _threads(hardware, kind, facts, settings, processes),
+    ]
 
 
 def _precision(hardware: Hardware, kind: str, facts: Facts, settings: Settings) -> Decision:
@@ -103,7 +131,7 @@ def _precision(hardware: Hardware, kind: str, facts: Facts, settings: Settings) 
         return Decision("precision", asked, "asked for")
     if not can_bf16:
         return Decision("precision", "fp32", why)
-    work = 3 * facts.flops * settings.batch_size / settings.accumulate
+    work = step_flops(facts, settings)
     if kind == "cpu" and work < BF16_STEP_FLOPS:
         return Decision(
             "precision", "fp32", f"a step is {work / 1e9:.2g} GFLOP: casting would cost more than bf16 saves"
@@ -174,9 +202,30 @@ def _micro_batch(settings: Settings) -> Decision:
     return Decision("micro_batch", size, "the whole batch at once")
 
 
-def _threads(hardware: Hardware, kind: str, settings: Settings, processes: int) -> Decision:
+def _matmul(hardware: Hardware, kind: str) -> Decision:
+    if kind != "cpu" or hardware.onednn_fp32 is None:
+        return Decision("matmul", "default", "only looked at for larger steps on a CPU")
+    speed, error = hardware.onednn_fp32
+    if error > FP32_ERROR:
+        return Decision("matmul", "default", f"oneDNN's fp32 would lose {error:.1g} of a product here")
+    if speed < 1.1:
+        return Decision("matmul", "default", "oneDNN's fp32 is no faster here")
+    return Decision(
+        "matmul", "onednn", f"oneDNN multiplies fp32 {speed:.1f}× as fast here, with an error of {error:.0e}"
+    )
+
+
+def step_flops(facts: Facts, settings: Settings) -> float:
+    """Floating-point operations of a micro-batch's forward and backward."""
+    return 3 * facts.flops * settings.batch_size / settings.accumulate
+
+
+def _threads(hardware: Hardware, kind: str, facts: Facts, settings: Settings, processes: int) -> Decision:
     if settings.threads is not None:
         return Decision("threads", settings.threads, "asked for")
+    work = step_flops(facts, settings)
+    if kind == "cpu" and work < THREADS_STEP_FLOPS:
+        return Decision("threads", 1, f"a step is {work / 1e9:.2g} GFLOP: threads would wait more than they work")
     if processes > 1:
         share = max(1, hardware.cores // processes)
         return Decision("threads", share, f"{processes} processes share {hardware.cores} cores")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modrack.configure.experiment import Experiment
 from modrack.configure.resolve import resolve
+from modrack.past import looking_in
 from modrack.runner.build import build
 from modrack.runner.checkpoint import damage
 from modrack.runner.engine import joined
@@ -13,7 +14,7 @@ from modrack.runner.report import Reporter, Silent
 from modrack.runner.session import carry_out
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
-from modrack_registry.store import Run, at_home, open_store
+from modrack_registry.store import Run, open_store
 
 
 def resume(
@@ -42,8 +43,8 @@ def resume(
     wrong = damage(place)
     if wrong:
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
-    with at_home(home), joined(experiment.settings.device) as engine:
-        rig = build(experiment, engine, restore=place)
+    with looking_in(store.home), joined(experiment.settings.device) as engine:
+        rig = build(experiment, engine, restore=place, before=past.plan)
         changes = component_changes(past, experiment)
         if changes and not allow_changes:
             hint = "--allow-changes goes on all the same."

@@ -13,16 +13,18 @@ from typing import Any
 
 from modrack.configure.experiment import Experiment
 from modrack.launch import forget_run, launched_run, note_run, restarted
+from modrack.past import looking_in
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
 from modrack.runner.export import export
+from modrack.runner.figures import figures
 from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.stop import StopRequest
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
-from modrack_registry.store import Recorder, Run, RunStart, Store, at_home, open_store
+from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
 
 ROOM = 16 << 20
 # Between two looks whether it is a queued run's turn.
@@ -54,7 +56,7 @@ def run(
 
         return resume(again, home=home, report=report)
     _check_room(store.home)
-    with at_home(home), joined(experiment.settings.device) as engine:
+    with looking_in(store.home), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
@@ -181,10 +183,9 @@ def _failure(run: Run, reason: str, hint: str | None) -> RunFailed:
     return failed
 
 
-def dry_run(experiment: Experiment, home: Path | None = None) -> dict[str, Any]:
+def dry_run(experiment: Experiment) -> dict[str, Any]:
     """Build, take one training step and one evaluation step, write nothing. Gives the plan and the facts."""
-    with at_home(home):
-        rig = build(experiment)
+    rig = build(experiment)
     feeder = rig.feeders["train"]
     rig.update(0, next(feeder.epoch(0, accumulate=experiment.settings.accumulate)))
     values, bad = rig.update.take()
@@ -287,6 +288,7 @@ def _finish(recorder: Recorder, training: Training | None, status: str, reason: 
         if training.tables:
             (recorder.folder / "tables.json").write_text(json.dumps(training.tables), "utf-8")
         speed = training.rows / training.seconds if training.seconds else None
+        recorder.set(extra=figures(training.rig, training.rows, training.seconds))
     recorder.finish(status, reason=reason, seconds=time.perf_counter() - clock, samples_per_second=speed)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from modrack.data.rows import chunks
-from modrack.runner.encode import Encoded, encode_rows
+from modrack.runner.encode import Encoded, encode_rows, pack
 from modrack.runner.feeder import Feeder
 from modrack.seam import Batch, Task
 from modrack_registry.errors import RunFailed, UserError
@@ -45,7 +45,7 @@ class StreamFeeder:
 
     def sample(self) -> Encoded:
         """The first rows, encoded: what the plan looks at."""
-        return encode_rows(next(chunks(self.split, self.batch_size)), self.task)
+        return pack(encode_rows(next(chunks(self.split, self.batch_size)), self.task), self.task)
 
     def _steps(self, accumulate: int, share: tuple[int, int]) -> Iterator[list[Batch]]:
         for turn in itertools.count():
@@ -54,7 +54,7 @@ class StreamFeeder:
             for number, rows in enumerate(chunks(shuffled, CHUNK_STEPS * self.batch_size)):
                 empty = False
                 feeder = Feeder(
-                    encode_rows(rows, self.task),
+                    pack(encode_rows(rows, self.task), self.task),
                     batch_size=self.batch_size,
                     device=self.device,
                     resident=False,

@@ -25,11 +25,15 @@ def sample(gives: str, target: str = "class") -> tuple[Data, dict[str, Any]]:
         "text": (Value("string"), [" ".join(generator.choice(WORDS, generator.integers(2, 9))) for _ in range(ROWS)]),
         "tabular": (Sequence(Value("float32"), length=5), generator.normal(size=(ROWS, 5)).astype(np.float32)),
     }
+    words = [text.split() for text in inputs["text"][1]]
+    if target == "tokens":
+        inputs = {"text": (Sequence(Value("string")), words)}
     names = ClassLabel(names=[f"class {number}" for number in range(CLASSES)])
     labels: dict[str, Any] = {
         "class": (names, np.arange(ROWS) % CLASSES),
         "classes": (Sequence(names), [sorted({row % CLASSES, row // CLASSES % CLASSES}) for row in range(ROWS)]),
         "number": (Value("float32"), generator.normal(size=ROWS)),
+        "tokens": (Sequence(names), [[len(word) % CLASSES for word in row] for row in words]),
         "none": None,
     }
     if gives not in inputs or target not in labels:

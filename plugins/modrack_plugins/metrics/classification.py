@@ -24,7 +24,7 @@ Average = Annotated[Literal["micro", "macro", "weighted"], "how classes are weig
 
 @modrack.metric(better="higher")
 class Accuracy(Counted):
-    """Share of rows (or of labels, where rows have several) that are right."""
+    """Share of rows that are right; of labels, where rows have several; of words, where each has one."""
 
     def __init__(self, data: Data, *, average: Average = "micro") -> None:
         super().__init__(data)
@@ -181,7 +181,7 @@ class CalibrationError(Wrapped):
     def __init__(self, data: Data, *, bins: Annotated[int, Gt(0), "bins of confidence"] = 15) -> None:
         import torch
 
-        self.several = data.target == "classes"
+        self.several, self.tokens = data.target == "classes", data.target == "tokens"
         self.bins = bins
         self.sums: Any = torch.zeros(3, bins, dtype=torch.float64)
 
@@ -195,6 +195,10 @@ class CalibrationError(Wrapped):
         """Add rows to the bins: how many, how sure, how often right. torchmetrics' own keeps every row."""
         import torch
 
+        known: Any = 1.0
+        if self.tokens:
+            logits, target = logits.flatten(0, -2), target.flatten()
+            known = (target != IGNORED).float()
         if self.several:
             shares = logits.sigmoid().flatten()
             sure = torch.maximum(shares, 1 - shares)
@@ -203,7 +207,7 @@ class CalibrationError(Wrapped):
             sure, guess = logits.softmax(-1).max(-1)
             right = guess == target
         place = (sure * self.bins).long().clamp_(max=self.bins - 1)
-        values = torch.stack([torch.ones_like(sure), sure, right.to(sure.dtype)]).to(self.sums.dtype)
+        values = (torch.stack([torch.ones_like(sure), sure, right.to(sure.dtype)]) * known).to(self.sums.dtype)
         self.sums.index_add_(1, place, values)
 
     def compute(self) -> Tensor:

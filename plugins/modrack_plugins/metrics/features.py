@@ -33,12 +33,9 @@ class Features:
 
 def features_of(reference: str, shape: tuple[int, ...]) -> Features:
     """Those of `run:3`, whose classifier must take images of `shape`. Raises UserError where it cannot be used."""
-    number = reference.removeprefix("run:")
-    if number == reference or not number.isdigit():
-        raise modrack.UserError(f"features={reference}: that names no run.", "Like features=run:3, or pixels.")
-    run = next(iter(modrack.runs(f"id={number}")), None)
+    run = modrack.past_run(reference)
     if run is None:
-        raise modrack.UserError(f"features={reference}: there is no run {number}.", "`modrack runs list` shows them.")
+        raise modrack.UserError(f"features={reference} names no run.", "Like features=run:3, or pixels.")
     facts = run.data
     if facts.get("gives") != "image" or tuple(facts.get("shape") or ()) != shape:
         seen = "×".join(map(str, facts.get("shape") or ())) or facts.get("gives")

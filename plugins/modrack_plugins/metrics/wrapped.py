@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modrack_plugins.metrics.counts import IGNORED
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,7 +21,10 @@ class Wrapped:
         self.several = data.target == "classes"
         size = len(data.classes or ())
         variant = getattr(classification, f"Multilabel{name}" if self.several else f"Multiclass{name}")
-        count = {"num_labels": size} if self.several else {"num_classes": size}
+        count: dict[str, Any] = {"num_labels": size} if self.several else {"num_classes": size}
+        self.tokens = data.target == "tokens"
+        if self.tokens:
+            count["ignore_index"] = IGNORED
         self.meter = variant(**count, validate_args=False, **options)
 
     def to(self, device: Any) -> None:
@@ -27,7 +32,12 @@ class Wrapped:
         self.meter.to(device)
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """`logits` (rows, classes); `target` int64 (rows,), or (rows, classes) of 0 and 1."""
+        """`logits` (rows, classes); `target` int64 (rows,), or (rows, classes) of 0 and 1.
+
+        Of tokens, (rows, tokens, classes) and (rows, tokens), each one with a label counts as a row.
+        """
+        if self.tokens:
+            logits, target = logits.flatten(0, -2), target.flatten()
         # Probabilities, since torchmetrics would otherwise look at the values to see whether they are some.
         shares = logits.sigmoid() if self.several else logits.softmax(-1)
         self.meter.update(shares, target.long())

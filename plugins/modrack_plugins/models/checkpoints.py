@@ -9,11 +9,12 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 import modrack
 from modrack_plugins.hub_access import hub_reachable
-from modrack_plugins.models.configs import CLASSIFIERS, adapt, building
+from modrack_plugins.models.configs import adapt, building
+from modrack_plugins.models.heads import Head
 from modrack_plugins.models.tokenizers import read_tokenizer
 
 # What transformers raises for files that are missing, broken, or of another kind.
@@ -36,12 +37,13 @@ CONVERT = (
 def load_pretrained(
     data: modrack.Data,
     family: str | None,
+    head: Head,
     checkpoint: str | None,
     revision: str | None,
     dropout: float | None,
     max_length: int,
 ) -> nn.Module:
-    """The model with a new head, and its tokenizer as the attribute `processor`.
+    """The model with `head`, new unless the checkpoint has it, and its tokenizer as the attribute `processor`.
 
     `family` is the architecture that a checkpoint must have, None for any. Only safetensors are opened, and no code.
     """
@@ -58,11 +60,11 @@ def load_pretrained(
     }
     try:
         config = AutoConfig.from_pretrained(source, **where)
-        _check_kind(config.model_type, family, checkpoint)
+        _check_kind(config.model_type, family, head, checkpoint)
         tokenizer = read_tokenizer(local) if local is not None else AutoTokenizer.from_pretrained(source, **where)
         _check_tokenizer(tokenizer, checkpoint)
         adapt(config, data, dropout)
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = head.maker.from_pretrained(
             source,
             config=config,
             use_safetensors=True,
@@ -81,8 +83,8 @@ def load_pretrained(
 
 
 def folder_of(checkpoint: str) -> Path | None:
-    """The folder that `checkpoint` means, or None for a name on the Hub."""
-    path = Path(checkpoint).expanduser()
+    """The folder that `checkpoint` means, a run's too (`run:7`), or None for a name on the Hub."""
+    path = modrack.run_checkpoint(checkpoint) or Path(checkpoint).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
             there = ", ".join(sorted(each.name for each in path.iterdir())[:6]) or "nothing"
@@ -106,11 +108,9 @@ def folder_of(checkpoint: str) -> Path | None:
     return None
 
 
-def _check_kind(kind: str, family: str | None, checkpoint: str) -> None:
-    if kind not in CLASSIFIERS:
-        raise modrack.UserError(
-            f"model.checkpoint={checkpoint} holds a {kind} model, which transformers cannot classify texts with."
-        )
+def _check_kind(kind: str, family: str | None, head: Head, checkpoint: str) -> None:
+    if kind not in head.architectures:
+        raise modrack.UserError(f"model.checkpoint={checkpoint} holds a {kind} model, which cannot {head.does}.")
     if family is not None and kind != family:
         raise modrack.UserError(
             f"model.checkpoint={checkpoint} holds a {kind} model, not a {family} one.",

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 import modrack
 
-# The architectures, by model_type, that can classify texts.
-CLASSIFIERS = frozenset(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
 # A new model with more was not meant to be that large.
 MOST_WEIGHTS = 1_000_000_000
 PROBLEMS = {
@@ -36,10 +33,11 @@ DROPOUTS = (
 
 def adapt(config: Any, data: modrack.Data, dropout: float | None) -> None:
     """Put classes, problem and dropout into a configuration."""
-    names = data.classes or ["value"]
-    config.num_labels = len(names)
-    config.id2label = dict(enumerate(names))
-    config.label2id = {name: number for number, name in enumerate(names)}
+    if data.target != "none":
+        names = data.classes or ["value"]
+        config.num_labels = len(names)
+        config.id2label = dict(enumerate(names))
+        config.label2id = {name: number for number, name in enumerate(names)}
     config.problem_type = PROBLEMS.get(data.target)
     if dropout is not None:
         for name in DROPOUTS:

@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any
 
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig
 
 import modrack
-from modrack_plugins.models.configs import CLASSIFIERS, adapt, building, check_size
+from modrack_plugins.models.configs import adapt, building, check_size
+from modrack_plugins.models.heads import Head
 from modrack_plugins.models.tokenizers import train_tokenizer
 
 # Texts that a tokenizer learns from: more change little, and a stream has no end.
@@ -30,14 +31,14 @@ class Fresh:
     vocabulary: int
 
 
-def make_fresh(data: modrack.Data, fresh: Fresh, dropout: float | None, max_length: int) -> nn.Module:
+def make_fresh(data: modrack.Data, fresh: Fresh, head: Head, dropout: float | None, max_length: int) -> nn.Module:
     """The model, with its tokenizer as the attribute `processor`."""
     if fresh.width % fresh.heads:
         raise modrack.UserError(f"model.width={fresh.width} is no multiple of model.heads={fresh.heads}.")
-    if fresh.architecture not in CLASSIFIERS:
-        near = difflib.get_close_matches(fresh.architecture, sorted(CLASSIFIERS), 3) or ["bert", "electra", "gpt2"]
+    if fresh.architecture not in head.architectures:
+        near = difflib.get_close_matches(fresh.architecture, sorted(head.architectures), 3) or ["bert", "electra"]
         raise modrack.UserError(
-            f"model.architecture={fresh.architecture}: transformers has none of this name that classifies texts.",
+            f"model.architecture={fresh.architecture}: transformers has none of this name that can {head.does}.",
             f"For instance: {', '.join(near)}.",
         )
     usual = AutoConfig.for_model(fresh.architecture)
@@ -53,8 +54,8 @@ def make_fresh(data: modrack.Data, fresh: Fresh, dropout: float | None, max_leng
         if config.is_encoder_decoder:
             config.decoder_start_token_id = tokenizer.pad_token_id
         adapt(config, data, 0.1 if dropout is None else dropout)
-        check_size(AutoModelForSequenceClassification, config)
-        model: nn.Module = AutoModelForSequenceClassification.from_config(config, **building(config))
+        check_size(head.maker, config)
+        model: nn.Module = head.maker.from_config(config, **building(config))
     except modrack.UserError:
         raise
     except Exception as error:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig
 
 import modrack
 from modrack_plugins.models.attention import attend_without_waiting
 from modrack_plugins.models.checkpoints import UNREADABLE, load_pretrained
 from modrack_plugins.models.configs import building
 from modrack_plugins.models.fresh import Fresh, make_fresh
+from modrack_plugins.models.heads import READERS, Head, head_for
 from modrack_plugins.models.tokenizers import read_tokenizer
 
 __all__ = ["Fresh", "build"]
@@ -29,28 +30,30 @@ def build(
     fresh: Fresh | None,
     dropout: float | None,
     max_length: int,
+    heads: Mapping[str, Head] = READERS,
 ) -> nn.Module:
     """The model, with its tokenizer as the attribute `processor`. Raises UserError for what cannot be loaded.
 
-    `family` is the architecture that a checkpoint must have, None for any.
+    `family` is the architecture that a checkpoint must have, None for any; `heads` are those that the data choose from.
     """
+    head = head_for(data, heads)
     with quiet(), _no_conversion():
         if data.restore is not None:
-            model = _restored(data.restore)
+            model = _restored(data.restore, head)
         elif fresh is not None:
-            model = make_fresh(data, fresh, dropout, max_length)
+            model = make_fresh(data, fresh, head, dropout, max_length)
         else:
-            model = load_pretrained(data, family, checkpoint, revision, dropout, max_length)
+            model = load_pretrained(data, family, head, checkpoint, revision, dropout, max_length)
     attend_without_waiting(model)
     return model
 
 
-def _restored(folder: Path) -> nn.Module:
+def _restored(folder: Path, head: Head) -> nn.Module:
     """The shape of a run's model; the runner loads its weights."""
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = read_tokenizer(folder)
-        model: nn.Module = AutoModelForSequenceClassification.from_config(config, **building(config))
+        model: nn.Module = head.maker.from_config(config, **building(config))
     except UNREADABLE as error:
         raise modrack.UserError(
             f"The checkpoint {folder} cannot be read: {' '.join(str(error).split())[:300]}",

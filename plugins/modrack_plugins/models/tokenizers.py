@@ -21,11 +21,12 @@ def train_tokenizer(
 ) -> Any:
     """A fast tokenizer that frames every text with its start and end mark; the same for the same texts.
 
-    `kind` is wordpiece, bpe or characters. `sentence_marks` takes RoBERTa's names for the special tokens.
+    `kind` is wordpiece, bpe, words or characters. `sentence_marks` takes RoBERTa's names for the special tokens.
     """
     names = ROBERTA if sentence_marks else BERT
     special = list(names.values())
-    made = {"wordpiece": _wordpiece, "bpe": _bpe, "characters": _characters}[kind](texts, vocabulary, special, names)
+    trained = {"wordpiece": _wordpiece, "bpe": _bpe, "words": _words, "characters": _characters}[kind]
+    made = trained(texts, vocabulary, special, names)
     start, end = names["cls_token"], names["sep_token"]
     made.post_processor = processors.TemplateProcessing(
         single=f"{start} $A {end}",
@@ -93,12 +94,24 @@ def _bpe(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[
     return made
 
 
+def _words(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
+    normalizer, cutter = normalizers.NFC(), pre_tokenizers.BertPreTokenizer()
+    counts = Counter(word for text in texts for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text)))
+    made = _level(counts, vocabulary, special, names)
+    made.normalizer, made.pre_tokenizer = normalizer, cutter
+    return made
+
+
 def _characters(texts: Iterable[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
-    counts = Counter(character for text in texts for character in text)
-    # The most frequent ones; ties by the character itself, so that the result does not hang on their order.
-    known = sorted(counts, key=lambda character: (-counts[character], character))[: vocabulary - len(special)]
-    numbers = {token: number for number, token in enumerate([*special, *sorted(known)])}
-    made = Tokenizer(models.WordLevel(numbers, unk_token=names["unk_token"]))
+    made = _level(Counter(character for text in texts for character in text), vocabulary, special, names)
     made.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     made.decoder = decoders.Fuse()
     return made
+
+
+def _level(counts: Counter[str], vocabulary: int, special: list[str], names: dict[str, str]) -> Any:
+    """One that numbers whole words."""
+    # The most frequent ones; ties by the word itself, so that the result does not hang on their order.
+    known = sorted(counts, key=lambda word: (-counts[word], word))[: vocabulary - len(special)]
+    numbers = {token: number for number, token in enumerate([*special, *sorted(known)])}
+    return Tokenizer(models.WordLevel(numbers, unk_token=names["unk_token"]))

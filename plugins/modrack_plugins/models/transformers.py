@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from modrack import Data
 
-Checkpoint = Annotated[str | None, "a folder, or a name on the Hugging Face Hub"]
+Checkpoint = Annotated[str | None, "a folder, a run of yours as run:7, or a name on the Hugging Face Hub"]
 Revision = Annotated[str | None, "commit, tag or branch on the Hub; a commit makes the run repeatable"]
 Pretrained = Annotated[bool, "false: random weights, and a tokenizer trained on the data"]
 Dropout = Annotated[float | None, Ge(0), Lt(1), "in all places; none: as the checkpoint has it, 0.1 in a new model"]
@@ -27,7 +27,7 @@ Vocabulary = Annotated[int, Gt(10), "tokens that a new tokenizer may have"]
 _SMALL = {"pretrained": False, "layers": 1, "width": 16, "heads": 2, "vocabulary": 60}
 
 
-@modrack.model(takes="text", gives="logits", example=_SMALL)
+@modrack.model(takes="text", gives=("logits", "masked-tokens"), example=_SMALL)
 def bert(
     data: Data,
     *,
@@ -49,7 +49,7 @@ def bert(
     return build(data, "bert", checkpoint, revision, fresh, dropout, max_length)
 
 
-@modrack.model(takes="text", gives="logits", example=_SMALL)
+@modrack.model(takes="text", gives=("logits", "masked-tokens"), example=_SMALL)
 def distilbert(
     data: Data,
     *,
@@ -71,7 +71,7 @@ def distilbert(
     return build(data, "distilbert", checkpoint, revision, fresh, dropout, max_length)
 
 
-@modrack.model(takes="text", gives="logits", example=_SMALL | {"vocabulary": 300})
+@modrack.model(takes="text", gives=("logits", "masked-tokens"), example=_SMALL | {"vocabulary": 300})
 def roberta(
     data: Data,
     *,
@@ -93,7 +93,7 @@ def roberta(
     return build(data, "roberta", checkpoint, revision, fresh, dropout, max_length)
 
 
-@modrack.model(takes="text", gives="logits", example=_SMALL | {"architecture": "electra"})
+@modrack.model(takes="text", gives=("logits", "masked-tokens"), example=_SMALL | {"architecture": "electra"})
 def transformer(
     data: Data,
     *,
@@ -109,7 +109,7 @@ def transformer(
     tokenizer: Tokenizer = "wordpiece",
     vocabulary: Vocabulary = 8000,
 ) -> nn.Module:
-    """Any architecture that transformers can classify sequences with."""
+    """Any architecture of transformers that classifies texts or predicts masked tokens."""
     from modrack_plugins.models.text import Fresh, build
 
     fresh = None if pretrained else Fresh(architecture, layers, width, heads, tokenizer, vocabulary)

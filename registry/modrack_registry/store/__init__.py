@@ -9,6 +9,6 @@ from modrack_registry.store.query import RunQuery
 from modrack_registry.store.recorder import Recorder
 from modrack_registry.store.run import Run
 from modrack_registry.store.start import RunStart
-from modrack_registry.store.store import Store, at_home, open_store
+from modrack_registry.store.store import Store, open_store
 
-__all__ = ["Recorder", "Run", "RunQuery", "RunStart", "Store", "at_home", "open_store"]
+__all__ = ["Recorder", "Run", "RunQuery", "RunStart", "Store", "open_store"]

@@ -134,6 +134,11 @@ class Run:
         return dict(self._detail.get("environment") or {})
 
     @property
+    def extra(self) -> dict[str, Any]:
+        """What the run measured of itself: peak_memory (bytes), flops_per_second, mfu, tokens_per_second."""
+        return dict(self._detail.get("extra") or {})
+
+    @property
     def data(self) -> dict[str, Any]:
         """Facts of its dataset."""
         return dict(self._detail.get("data") or {})

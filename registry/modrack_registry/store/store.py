@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -234,26 +232,9 @@ class Store:
         return run
 
 
-_home: ContextVar[Path | None] = ContextVar("home of the run that is carried out", default=None)
-
-
-@contextlib.contextmanager
-def at_home(home: Path | None) -> Iterator[None]:
-    """Until the end of the `with`, runs are looked for in `home` where nobody says where; None changes nothing."""
-    token = _home.set(home or _home.get())
-    try:
-        yield
-    finally:
-        _home.reset(token)
-
-
 def open_store(home: Path | None = None, url: str | None = None) -> Store:
-    """The runs kept in `home`, in the database `url` (else MODRACK_DB).
-
-    Without `home`: inside a run that run's home, so that its parts can ask for past runs; else MODRACK_HOME, else
-    ./modrack-runs.
-    """
-    place = home or _home.get() or Path(os.environ.get("MODRACK_HOME") or HOME)
+    """The runs kept in `home` (else MODRACK_HOME, else ./modrack-runs), in the database `url` (else MODRACK_DB)."""
+    place = home or Path(os.environ.get("MODRACK_HOME") or HOME)
     return Store(place.expanduser().absolute(), url or os.environ.get("MODRACK_DB") or None)
 
 

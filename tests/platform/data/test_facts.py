@@ -94,6 +94,19 @@ def test_targets() -> None:
     assert (nothing.target, nothing.label) == ("none", None)
 
 
+def test_texts_in_words() -> None:
+    """A list of strings is a text; beside it a list of classes is one a word; a plain text goes before it."""
+    words = {"words": Sequence(Value("string")), "y": Sequence(CLASS)}
+    data, splits = derive(table(words, words=[["a", "b c"]] * 40, y=[[0, 1]] * 40), name="t")
+    assert (data.gives, data.input, data.target, data.label) == ("text", "words", "tokens", "y")
+    assert data.shape is None
+    assert next(iter(data.texts())) == "a b c"
+    assert next(chunks(splits["train"], 2))["words"] == [["a", "b c"]] * 2
+    both = {"keywords": Sequence(Value("string")), "x": Value("string"), "y": Sequence(CLASS)}
+    data, _ = derive(table(both, keywords=[["k"]] * 40, x=["t"] * 40, y=[[0]] * 40), name="t")
+    assert (data.input, data.target) == ("x", "classes")
+
+
 def test_statistics_are_those_of_the_training_pixels() -> None:
     data, splits = derive(table({"x": Array3D((3, 4, 6), "uint8"), "label": CLASS}, x=pixels(3, 4, 6)), name="t")
     train = next(chunks(splits["train"], 100))["x"] / 255

@@ -143,7 +143,7 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     models.transformer(facts(), checkpoint=str(tmp_path / "roberta"))
     folder = saved(tmp_path / "vit")
     edit(folder / "config.json", model_type="vit")
-    refused(folder, "holds a vit model, which transformers cannot classify texts with", models.transformer)
+    refused(folder, "holds a vit model, which cannot classify texts", models.transformer)
     refused("", r"model\.checkpoint is not said(.|\n)*model\.pretrained=false", models.transformer)
 
 

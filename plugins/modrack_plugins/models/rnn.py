@@ -1,0 +1,143 @@
+"""The network behind `lstm` and `gru`: embeddings, layers in one or both directions, a linear head.
+
+Padding never touches a result. Reading forwards, it comes after everything that counts; for reading backwards each
+text is turned round within its own length, so that it comes last there too. That gives what packed sequences give,
+and needs no lengths on the host, for which an accelerator would have to be waited for in every step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+import modrack
+from modrack_plugins.models.checkpoints import UNREADABLE
+from modrack_plugins.models.tokenizers import read_tokenizer, train_tokenizer
+
+# Texts that a tokenizer learns from: more change little, and a stream has no end.
+TEXTS = 200_000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a network, as the options of `lstm` and `gru` have them."""
+
+    width: int
+    layers: int
+    bidirectional: bool
+    dropout: float
+    blanks: float
+    embedding: int
+    pooling: str
+
+
+def build(
+    data: modrack.Data,
+    cell: Literal["LSTM", "GRU"],
+    shape: Shape,
+    tokenizer: str,
+    vocabulary: int,
+    max_length: int,
+) -> nn.Module:
+    """The network, with its tokenizer as the attribute `processor`: that of `data.restore`, or a new one."""
+    if data.restore is not None:
+        try:
+            processor = read_tokenizer(data.restore)
+        except UNREADABLE as error:
+            raise modrack.UserError(
+                f"The tokenizer in {data.restore} cannot be read: {' '.join(str(error).split())[:200]}"
+            ) from None
+    else:
+        processor = train_tokenizer(data.texts(TEXTS), tokenizer, vocabulary, max_length)
+    size = len(data.classes) if data.classes else 1
+    model = Recurrent(cell, shape, len(processor), size, processor.pad_token_id, each_token=data.target == "tokens")
+    model.processor = processor
+    return model
+
+
+class Recurrent(nn.Module):
+    """Token numbers (n, t) → logits: (n, outputs), or (n, t, outputs) where each token has its own."""
+
+    def __init__(
+        self, cell: Literal["LSTM", "GRU"], shape: Shape, tokens: int, outputs: int, pad: int, *, each_token: bool
+    ) -> None:
+        super().__init__()
+        self.pooling = None if each_token else shape.pooling
+        self.embed = nn.Embedding(tokens, shape.embedding, pad)
+        self.blank, self.dropout = nn.Dropout1d(shape.blanks), nn.Dropout(shape.dropout)
+        directions = 2 if shape.bidirectional else 1
+        sizes = [shape.embedding, *[directions * shape.width] * (shape.layers - 1)]
+        # A network a direction, instead of torch's bidirectional one, which would begin to read back in the padding.
+        make = nn.LSTM if cell == "LSTM" else nn.GRU
+        self.there = nn.ModuleList(make(size, shape.width, batch_first=True) for size in sizes)
+        back = sizes if shape.bidirectional else []
+        self.back = nn.ModuleList(make(size, shape.width, batch_first=True) for size in back)
+        self.head = nn.Linear(directions * shape.width, outputs)
+        for layer in (*self.there, *self.back):
+            _initialise(layer)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """`input_ids` int64 (n, t); `attention_mask` (n, t), 1 where there is a token; None where nothing is padded."""
+        lengths = None if attention_mask is None else attention_mask.sum(1)
+        places = _turned(input_ids, lengths)
+        states = self.dropout(self.blank(self.embed(input_ids)))
+        for number, layer in enumerate(self.there):
+            ahead, inputs = layer(states)[0], states
+            states = ahead
+            if self.back:
+                states = torch.cat([ahead, _pick(self.back[number](_pick(inputs, places))[0], places)], -1)
+            states = self.dropout(states)
+        if self.pooling is not None:
+            states = self._pool(states, attention_mask, lengths)
+        logits: Tensor = self.head(states)
+        return logits
+
+    def _pool(self, states: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """(n, t, size) → (n, size), of real tokens only."""
+        real = None if mask is None else mask.bool()[..., None]
+        if self.pooling == "max":
+            return (states if real is None else states.masked_fill(~real, float("-inf"))).amax(1)
+        if self.pooling == "mean":
+            if real is None or lengths is None:
+                return states.mean(1)
+            return states.masked_fill(~real, 0).sum(1) / lengths[:, None]
+        width = states.shape[-1] // (2 if self.back else 1)
+        if lengths is None:
+            last = states[:, -1, :width]
+        else:
+            place = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, width)
+            last = states[..., :width].gather(1, place)[:, 0]
+        # Reading back ends at the first token.
+        return torch.cat([last, states[:, 0, width:]], -1)
+
+
+def _turned(input_ids: Tensor, lengths: Tensor | None) -> Tensor:
+    """Where each place's token comes from when texts are turned round within their lengths: (n, t); its own inverse."""
+    rows, width = input_ids.shape
+    place = torch.arange(width, device=input_ids.device)
+    if lengths is None:
+        return (width - 1 - place).expand(rows, width)
+    turned = lengths[:, None] - 1 - place
+    return torch.where(turned < 0, place, turned)
+
+
+def _pick(states: Tensor, places: Tensor) -> Tensor:
+    return states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
+
+
+def _initialise(layer: nn.LSTM | nn.GRU) -> None:
+    """Orthogonal steps in time, and gates that remember at first (Jozefowicz et al., ICML 2015, section 2.2)."""
+    width = layer.hidden_size
+    for name, weight in layer.named_parameters():
+        if name.startswith("weight_hh"):
+            for block in weight.data.split(width):
+                nn.init.orthogonal_(block)
+        elif name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(weight)
+        else:
+            nn.init.zeros_(weight)
+            if name.startswith("bias_ih") and isinstance(layer, nn.LSTM):
+                weight.data[width : 2 * width] = 1

@@ -1,0 +1,29 @@
+"""The commands of the pages on language models name parts and options that are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "docs" / "tasks"
+
+
+def commands() -> list[str]:
+    texts = [(PAGES / page).read_text("utf-8") for page in ("masked-lm.md", "causal-lm.md")]
+    return [line for text in texts for line in re.findall(r"^`?(modrack train .*?)(?:`\.?)?$", text, re.M)]
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) >= 12
+
+
+@pytest.mark.parametrize("command", commands())
+def test_each_is_understood(command: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "modrack", *shlex.split(command)[1:], "--print-config", "--json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
