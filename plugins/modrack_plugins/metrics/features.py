@@ -35,7 +35,7 @@ def features_of(reference: str, shape: tuple[int, ...]) -> Features:
     """Those of `run:3`, whose classifier must take images of `shape`. Raises UserError where it cannot be used."""
     run = modrack.past_run(reference)
     if run is None:
-        raise modrack.UserError(f"features={reference}: that names no run.", "Like features=run:3, or pixels.")
+        raise modrack.UserError(f"features={reference} names no run.", "Like features=run:3, or pixels.")
     facts = run.data
     if facts.get("gives") != "image" or tuple(facts.get("shape") or ()) != shape:
         seen = "×".join(map(str, facts.get("shape") or ())) or facts.get("gives")

@@ -115,7 +115,7 @@ def test_a_run_trains_against_a_past_runs_features(home: Path) -> None:
 @pytest.mark.parametrize(
     ("features", "shape", "said"),
     [
-        ("inception", (1, 8, 8), "that names no run"),
+        ("inception", (1, 8, 8), "names no run"),
         ("run:x", (1, 8, 8), "names no run"),
         ("run:77", (1, 8, 8), "there is no run 77"),
         ("run:1", (1, 28, 28), "it was trained on 1×8×8, and these images are 1×28×28"),
