@@ -166,6 +166,7 @@ def metric_methods() -> list[str]:
     rows = [
         ("`update(outputs…)`", "after each batch of an evaluation; its parameters name outputs that the task emits"),
         ("`compute()`", "at the end: a number, or a dict of numbers by name"),
+        ("`picture()`", "after the test, where a metric has it: an image of Pillow, or None; kept with the run"),
     ]
     return table(("method", "called"), rows)
 
@@ -175,7 +176,8 @@ def callback_methods() -> list[str]:
     rows = ((f"`{name}(training)`", when) for name, when in MOMENTS.items())
     offered = [
         (f"`training.{name}{signature(method)}`", flowed(inspect.getdoc(method) or ""))
-        for name, method in (("stop", Training.stop), ("log", Training.log))
+        for name, method in vars(Training).items()
+        if name in ("stop", "log", "outputs", "picture")
     ]
     lines = [f"`training`: {flowed(inspect.getdoc(Training) or '').partition('. `log`')[0]}.", ""]
     return [*table(("moment", "called"), rows), *lines, *table(("", "what it does"), offered)]

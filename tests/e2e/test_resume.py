@@ -44,10 +44,10 @@ def train(folder: Path, *words: str, timeout: int = 120) -> subprocess.Completed
 
 def state(folder: Path) -> dict[str, str]:
     """Digests of all that training ended with."""
-    last = folder / "home/1/checkpoints/last"
+    last = (folder / "home/1/checkpoints/last").resolve()
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(last.iterdir())
+        str(path.relative_to(last)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(last.rglob("*"))
         if path.name in ("model.safetensors", "state.safetensors", "state.json")
     }
 
@@ -67,8 +67,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dic
     return state(folder), json.loads(done.stdout)["metrics"]
 
 
-def killed_and_resumed(folder: Path, at: int) -> dict[str, Any]:
-    words = ["--plugin", str(killer(folder)), "--callback", "killer", f"callback.killer.at={at}", *WORDS]
+def killed_and_resumed(folder: Path, at: int, words: list[str] = WORDS) -> dict[str, Any]:
+    words = ["--plugin", str(killer(folder)), "--callback", "killer", f"callback.killer.at={at}", *words]
     stopped = train(folder, "train", *words)
     assert stopped.returncode == -signal.SIGKILL
     listed = subprocess.run(
@@ -87,6 +87,26 @@ def test_resumed_equals_never_stopped(at: int, tmp_path: Path, whole: tuple[dict
     assert made["run"] == 1
     assert state(tmp_path) == whole[0]
     assert made["metrics"] == whole[1]
+
+
+def test_a_gan_resumed_equals_one_never_stopped(tmp_path: Path) -> None:
+    """Two parts, each with its optimizer, and steps in which the generator does not move; the pictures are the same."""
+    words = [
+        "--model", "dcgan", "--task", "wgan-gp", "task.critic_steps=2", "model.width=4", "--callback", "samples",
+        "epochs=3", "limit=128", "batch_size=16", "accumulate=2", "checkpoint.every=3", "threads=1", "log_every=4",
+        "optimizer.generator.lr=0.002",
+    ]  # fmt: skip
+    made = killed_and_resumed(tmp_path / "killed", 13, words)
+    (tmp_path / "whole").mkdir()
+    done = train(tmp_path / "whole", "train", *words)
+    assert done.returncode == 0, done.stderr
+    kept = state(tmp_path / "killed")
+    assert {"generator/model.safetensors", "discriminator/model.safetensors", "state.safetensors"} <= set(kept)
+    assert kept == state(tmp_path / "whole")
+    assert made["metrics"] == json.loads(done.stdout)["metrics"]
+    pictures = [sorted((tmp_path / name / "home/1/pictures").iterdir()) for name in ("killed", "whole")]
+    assert [picture.name for picture in pictures[0]] == [f"samples-{step:08d}.png" for step in (8, 16, 24)]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*pictures, strict=True))
 
 
 @pytest.mark.slow

@@ -19,9 +19,17 @@ WORDS = [
 ]  # fmt: skip
 
 
-def train(folder: Path, processes: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+GENERATE = [
+    "epochs=2", "batch_size=48", "limit=200", "precision=fp32", "threads=1", "device=cpu", "model.width=4",
+    "accumulate=2", "optimizer.lr=0.001",
+]  # fmt: skip
+
+
+def train(
+    folder: Path, processes: int, chosen: tuple[str, ...] = ("--metric", "accuracy", "--metric", "f1", *WORDS)
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(what the command printed, the runs recorded)."""
-    words = ["-m", "modrack", "train", "--optimizer", "sgd", "--metric", "accuracy", "--metric", "f1", *WORDS, "--json"]
+    words = ["-m", "modrack", "train", "--optimizer", "sgd", *chosen, "--json"]
     start = [sys.executable]
     if processes > 1:
         start += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
@@ -42,11 +50,33 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     two, runs = train(tmp_path / "two", 2)
     assert len(runs) == 1
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
+    assert_same_weights(one, two)
+
+
+@pytest.mark.parametrize(
+    "chosen", [("--model", "vae"), ("--model", "dcgan", "--task", "wgan-gp", "task.critic_steps=2")], ids=["vae", "gan"]
+)
+def test_two_processes_of_several_parts_equal_one(chosen: tuple[str, ...], tmp_path: Path) -> None:
+    made = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        made.append(train(folder, processes, (*chosen, *GENERATE))[0])
+        assert len(list((folder / "home/1/pictures").glob("samples-*.png"))) == 2
+    assert made[1]["metrics"] == pytest.approx(made[0]["metrics"], rel=1e-4)
+    assert_same_weights(*made)
+
+
+def assert_same_weights(one: dict[str, Any], two: dict[str, Any]) -> None:
     from safetensors.torch import load_file
 
-    weights = [load_file(Path(made["folder"]) / "checkpoints/last/model.safetensors") for made in (one, two)]
-    for name, tensor in weights[0].items():
-        assert (tensor - weights[1][name]).abs().max() < 1e-5, name
+    places = [(Path(made["folder"]) / "checkpoints/last").resolve() for made in (one, two)]
+    files = [file.relative_to(places[0]) for file in places[0].rglob("model.safetensors")]
+    assert files
+    for file in files:
+        weights = [load_file(place / file) for place in places]
+        for name, tensor in weights[0].items():
+            assert (tensor - weights[1][name]).abs().max() < 1e-5, (file, name)
 
 
 def test_shares_of_a_step_are_all_of_it() -> None:

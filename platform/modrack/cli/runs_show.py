@@ -36,7 +36,7 @@ def command(run: str, json_: bool, home: Path | None) -> None:
 
 def _record(run: Run) -> dict[str, Any]:
     more = (
-        *("ended", "samples_per_second", "folder", "reason", "tags", "note", "seed", "command"),
+        *("ended", "samples_per_second", "folder", "pictures", "reason", "tags", "note", "seed", "command"),
         *("components", "config", "git", "packages", "hardware", "plan", "extra"),
     )
     return {**run.as_dict(), **{name: getattr(run, name, None) for name in more}}
@@ -65,7 +65,8 @@ def _page(run: Run) -> list[str]:
     params = [(path, _value(value)) for path, value in run.params.items() if value is not None]
     metrics = [(key, number(value)) for key, value in run.metrics.items()]
     lines = [bold(f"Run {run.id}") + name, *columns(about, indent="  ")]
-    for title, rows in (("parts", parts), ("options", params), ("metrics", metrics)):
+    pictures = [(cell(place),) for place in run.pictures]
+    for title, rows in (("parts", parts), ("options", params), ("metrics", metrics), ("pictures", pictures)):
         if rows:
             lines += ["", bold(title), *columns(rows, indent="  ")]
     return lines

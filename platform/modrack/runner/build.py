@@ -370,10 +370,24 @@ def _try_one_batch(rig: Rig) -> None:
         with torch.inference_mode(), evaluating(parts), rig.autocast:
             step = task.evaluate(parts, task.prepare(plain))
         _check_step(task, step, "evaluation", needs=task.emits)
+        _check_monitor(rig, step)
         check_classes(model, rig.data, step.outputs.get("logits"))
     with torch.no_grad():
         for buffer, before in buffers:
             buffer.copy_(before)
+
+
+def _check_monitor(rig: Rig, step: Any) -> None:
+    """Raise UserError where the loss is to say what is best, and the task has none to measure."""
+    settings = rig.experiment.settings
+    if step.loss is not None or monitored(rig.metrics, settings.monitor)[0] != "validation.loss":
+        return
+    asked = "monitor=loss" if settings.monitor else f"patience={settings.patience}" if settings.patience else None
+    if asked is not None:
+        raise UserError(
+            f"{asked}: task {type(rig.task).__name__} measures no loss on validation.",
+            f"Monitor a metric of {', '.join(rig.task.emits) or 'its outputs'}: `modrack list metric` shows them.",
+        )
 
 
 def _check_step(task: Task, step: Any, phase: str, needs: tuple[str, ...] = ()) -> None:

@@ -17,17 +17,21 @@ from modrack.runner.feeder import Feeder
 from modrack.runner.fit import wanted_outputs
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
-from modrack.seam import Task
+from modrack.seam import Batch, Step, Task
 from modrack_registry.errors import RunFailed, UserError
 from modrack_registry.suggest import did_you_mean
 
 
 @dataclass
 class Measured:
-    """`values` are numbers by metric name, `loss` first; `tables` are those metrics that are more than a number."""
+    """`values` are numbers by metric name, `loss` first; `tables` are those metrics that are more than a number.
+
+    `pictures` draw those metrics that can be drawn, when called.
+    """
 
     values: dict[str, float] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, Callable[[], Any]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -53,8 +57,8 @@ def evaluate(
         if hasattr(meter, "to"):
             meter.to(feeder.device)
         meters.append((choice, meter, wanted_outputs(choice.component)))
-    losses: list[Tensor] = []
-    counts: list[Any] = []
+    losses: dict[str, list[Tensor]] = {}
+    counts: dict[str, list[Any]] = {}
     with torch.inference_mode(), evaluating(parts), forked_rng(feeder.device):
         seed_all(mix(seed, -1), feeder.device)
         for batch in feeder.once((engine.rank, engine.world)):
@@ -67,8 +71,9 @@ def evaluate(
                 counted = task.count(batch, next(iter(task.phases)))
                 for term, loss in (step.loss if isinstance(step.loss, dict) else {"": step.loss}).items():
                     weight = 0.0 if batch.filler else 1.0
-                    losses.append(loss.float().sum() * weight)
-                    counts.append((counted[term] if isinstance(counted, dict) else counted) * weight)
+                    losses.setdefault(term, []).append(loss.float().sum() * weight)
+                    count = counted[term] if isinstance(counted, dict) else counted
+                    counts.setdefault(term, []).append(count * weight)
             for _, meter, wanted in meters:
                 try:
                     outputs = {name: step.outputs[name] for name in wanted}
@@ -82,13 +87,33 @@ def evaluate(
                     }
                 meter.update(**outputs)
         measured = Measured()
-        if losses:
-            sums = [float(torch.stack(losses).double().sum()), sum(float(count) for count in counts)]
+        terms = {}
+        for term, each in losses.items():
+            sums = [float(torch.stack(each).double().sum()), sum(float(count) for count in counts[term])]
             loss_sum, total = engine.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
-            measured.values["loss"] = loss_sum / total
+            terms[term] = loss_sum / total
+        if terms:
+            # What training lowers is the sum of the terms.
+            measured.values["loss"] = sum(terms.values())
+            measured.values |= {f"{term}.loss": value for term, value in terms.items() if term}
         for choice, meter, _ in meters:
             _take(measured, metric_name(choice, metrics), meter.compute())
+            if hasattr(meter, "picture"):
+                measured.pictures[metric_name(choice, metrics)] = meter.picture
     return measured
+
+
+def forwards(parts: Parts, task: Task, feeder: Feeder, *, autocast: Any, seed: int) -> Iterator[tuple[Batch, Step]]:
+    """Each batch of `feeder`, prepared, and what the task's evaluation gives for it, for a look at single rows.
+
+    Between two of them nothing is as it is in evaluation: whoever looks may do what they like.
+    """
+    for place, batch in enumerate(feeder.once()):
+        with torch.inference_mode(), evaluating(parts), forked_rng(feeder.device), autocast:
+            seed_all(mix(seed, -1, place), feeder.device)
+            prepared = task.prepare(batch)
+            made = task.evaluate(parts, prepared)
+        yield prepared, made
 
 
 def monitored(metrics: list[Choice], asked: str | None) -> tuple[str, str]:

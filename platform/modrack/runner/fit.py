@@ -47,6 +47,9 @@ def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
         # One that cannot be without a word of the user is not meant where the user says nothing.
         if not _misfit(task, data, model) and not any(option.required for option in task.options.values())
     ]
+    if len(fitting) > 1:
+        # A task that learns from the target goes before one that leaves it aside.
+        fitting = [task for task in fitting if data.target in sorts(task, "target")] or fitting
     if len(fitting) == 1:
         return experiment.choose("task", fitting[0].full)
     if fitting:

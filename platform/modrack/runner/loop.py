@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from modrack.runner.build import Rig
 from modrack.runner.checkpoint import load_parts, load_state, match_formats, save_checkpoint
-from modrack.runner.evaluate import Measured, evaluate, monitored
+from modrack.runner.evaluate import Measured, evaluate, forwards, monitored
+from modrack.runner.pictures import keep_picture
 from modrack.runner.report import EpochLine, Reporter
+from modrack.seam import Batch, Step
 from modrack_registry.errors import RunFailed
 
 # The methods a callback may have, and when each is called.
@@ -73,6 +75,16 @@ class Training:
         self.values.update(values)
         self._log(self.step, values)
 
+    def outputs(self, split: str) -> Iterator[tuple[Batch, Step]]:
+        """Each batch of `split`, prepared, with what the task's evaluation gives for it; training is not touched."""
+        rig = self.rig
+        if split in rig.feeders:
+            yield from forwards(rig.parts, rig.task, rig.feeders[split], autocast=rig.autocast, seed=self.settings.seed)
+
+    def picture(self, name: str, picture: Any) -> Path:
+        """Keep an image of Pillow as `pictures/NAME.png` in the run's folder, or a text as `pictures/NAME`."""
+        return keep_picture(self.folder, name, picture)
+
     def run(self) -> str:
         """Train to the end. Returns the status: finished or interrupted. Raises RunFailed."""
         rig, settings = self.rig, self.settings
@@ -129,6 +141,11 @@ class Training:
     @property
     def epochs_done(self) -> float:
         return float(self.step / self.rig.feeders["train"].steps)
+
+    def _train_losses(self) -> list[str]:
+        """The loss by name; where phases have each their own, all of them."""
+        found = [name for name in self.values if name.startswith("train.") and name.endswith(".loss")]
+        return ["train.loss"] if "train.loss" in found else found
 
     def _tell(self, moment: str) -> None:
         for callback in self._moments[moment]:
@@ -188,10 +205,11 @@ class Training:
                 if hasattr(scheduler, "evaluated"):
                     scheduler.evaluated(value, self.better)
         self._save(best)
-        shown = {name: self.values[name] for name in ("train.loss",) if name in self.values} | values
+        shown = {name: self.values[name] for name in self._train_losses()} | values
         epochs = self.rig.total_steps / self.rig.feeders["train"].steps
         self.report.epoch(EpochLine(self.epochs_done, epochs, self.step, shown, seconds, best))
-        self._tell("evaluated")
+        with self._averaged():
+            self._tell("evaluated")
         patience = self.settings.patience
         if patience is not None and self.waited >= patience and self.step < self.rig.total_steps:
             self.stop(f"stopped early: {self.monitor} did not improve in {self.waited} evaluations")
@@ -267,6 +285,10 @@ class Training:
         if measured is not None:
             self.log({f"test.{name}": value for name, value in measured.values.items()})
             self.tables.update({f"test.{name}": table for name, table in measured.tables.items()})
+            for name, draw in measured.pictures.items() if self.rig.engine.main else ():
+                picture = draw()
+                if picture is not None:
+                    self.picture(f"test.{name}", picture)
 
 
 def _learning_rates(optimizers: dict[str, Any]) -> dict[str, float]:

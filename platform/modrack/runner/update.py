@@ -91,9 +91,10 @@ class Update:
                 if made.loss is None:
                     raise ValueError(f"task {type(task).__name__} gave no loss in phase {phase!r}")
                 self._backward(made.loss, total, phase, step, 0.0 if batch.filler else float(self.engine.world))
-                if not batch.filler:
-                    for name, value in made.logs.items():
-                        self.logs.setdefault(name, []).append(value.detach())
+                for name, value in made.logs.items():
+                    # Of a filler nothing but the name: all processes must know the same ones.
+                    kept = value.detach().reshape(-1)
+                    self.logs.setdefault(name, []).append(kept[:0] if batch.filler else kept)
             self._move(phase)
             with torch.no_grad():
                 task.after(self.parts, phase)
@@ -204,14 +205,21 @@ class Update:
             if self.engine.world > 1:
                 mine = self.engine.sum(torch.tensor(mine, dtype=torch.float64)).item()
             values[f"{label}.loss" if label else "loss"] = mine / over
+            if len(self.learners) == 1 and label:  # Several terms: what is lowered is their sum.
+                values["loss"] = values.get("loss", 0.0) + mine / over
             for (step, _, _), number in zip(entries, numbers, strict=True):
                 if number - number != 0 and (bad is None or step < bad[0]):
                     bad = (step, number)
             if mine - mine != 0 and bad is None:
                 bad = (entries[-1][0], mine)  # another process saw it
-        for name, tensors in self.logs.items():
-            flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
-            values[name] = float(flat.mean())
+        if self.logs:
+            flat = [torch.cat(tensors).float().cpu() for tensors in self.logs.values()]
+            counted = self.engine.sum(
+                torch.tensor([[float(each.double().sum()), each.numel()] for each in flat]).double()
+            )
+            for name, (total, count) in zip(self.logs, counted.tolist(), strict=True):
+                if count:
+                    values[name] = total / count
         self.losses.clear()
         self.logs.clear()
         return values, bad

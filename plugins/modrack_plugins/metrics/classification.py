@@ -146,7 +146,7 @@ class Matthews(Counted):
 
 @modrack.metric
 class ConfusionMatrix(Counted):
-    """Rows of true classes, columns of predicted ones; kept as a table with the run."""
+    """Rows of true classes, columns of predicted ones; that of test is kept with the run, as a table and a picture."""
 
     def __init__(
         self,
@@ -156,6 +156,7 @@ class ConfusionMatrix(Counted):
     ) -> None:
         super().__init__(data)
         self.normalize = normalize
+        self.classes = data.classes or []
 
     def compute(self) -> Tensor:
         """(classes, classes); for rows with several classes (classes, 2, 2)."""
@@ -165,6 +166,12 @@ class ConfusionMatrix(Counted):
         table = self.table.double().cpu()
         over = {"true": (-1,), "pred": (-2,), "all": (-2, -1)}[self.normalize]
         return ratio(table, table.sum(over, keepdim=True)).float()
+
+    def picture(self) -> Any:
+        """The table, drawn; None where rows have several classes, as there is a table for each then."""
+        from modrack_plugins.drawing import matrix
+
+        return None if self.several else matrix(self.compute().tolist(), self.classes)
 
 
 @modrack.metric(better="lower")

@@ -114,6 +114,12 @@ class Run:
         )
 
     @property
+    def pictures(self) -> list[Path]:
+        """The files that its callbacks and metrics left below `pictures/`, by name."""
+        found = self.folder.joinpath("pictures").rglob("*")
+        return sorted(place for place in found if place.is_file() and not place.name.startswith("."))
+
+    @property
     def config(self) -> dict[str, Any]:
         """The resolved configuration, as the content of an experiment file."""
         found: dict[str, Any] = self._detail.get("config") or {}
