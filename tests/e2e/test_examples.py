@@ -65,7 +65,7 @@ def test_example(example: Path, tmp_path: Path) -> None:
     if example.stem == "conll":
         words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={tagged(tmp_path)}"]
     if example.stem == "table":
-        people = "".join(f"{age},{'a b c'.split()[age % 3]},{age * 1.5}\n" for age in range(60))
+        people = "".join(f"{age},{['a', 'b', 'c'][age % 3]},{age * 1.5}\n" for age in range(60))
         (tmp_path / "people.csv").write_text("age,job,price\n" + people)
         words += [f"dataset.path={tmp_path / 'people.csv'}", "dataset.label=price"]
     if example.stem == "distillation":
