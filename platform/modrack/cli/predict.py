@@ -23,6 +23,7 @@ _TOLD = 60
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--column", metavar="NAME", help="The column of a table that is the input.")
 @click.option("--checkpoint", default="best", show_default=True, metavar="NAME", help="best, last, or step-00000500.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write the images that are answers.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")
 @json_flag
 @home_flag
@@ -32,6 +33,7 @@ def command(
     inputs: tuple[str, ...],
     column: str | None,
     checkpoint: str,
+    out: Path | None,
     device: str,
     json_: bool,
     home: Path | None,
@@ -61,13 +63,35 @@ def command(
         at_once=1 if "-" in inputs and sys.stdin.isatty() else None,
         note=lambda text: click.echo(cell(text), err=True),
     )
+    seen = 0
     for some in answers:
+        if out is not None:
+            for row, answer in enumerate(some, seen + 1):
+                _write(answer, row, out)
+            seen += len(some)
         click.echo("\n".join(map(_object, some) if json_ else columns(map(_line, some))))
         sys.stdout.flush()
 
 
+def _write(answer: Answer, row: int, folder: Path) -> None:
+    """Images as files in `folder`; their paths stand for them from then on."""
+    from PIL import Image
+
+    for name, value in answer.values.items():
+        if _is_image(value):
+            folder.mkdir(parents=True, exist_ok=True)
+            place = folder / f"{row:06d}-{name}.png"
+            Image.fromarray(value).save(place)
+            answer.values[name] = str(place)
+
+
+def _is_image(value: Any) -> bool:
+    return hasattr(value, "dtype")
+
+
 def _object(answer: Answer) -> str:
-    return as_json_line({"input": answer.input, **answer.values})
+    plain = {name: value.tolist() if _is_image(value) else value for name, value in answer.values.items()}
+    return as_json_line({"input": answer.input, **plain})
 
 
 def _line(answer: Answer) -> list[str]:
@@ -76,6 +100,8 @@ def _line(answer: Answer) -> list[str]:
 
 
 def _shown(value: Any) -> str:
+    if _is_image(value):
+        return f"an image of {value.shape[1]}×{value.shape[0]} (--out FOLDER writes it)"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_shown, value)) or "-"
     if isinstance(value, dict):
