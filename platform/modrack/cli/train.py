@@ -155,8 +155,11 @@ def command(
         raise UserError("--trace says where --profile writes.", "Give both: --profile --trace trace.json")
     if profile or find_lr:
         from modrack.cli.trial import show_profile, show_rates
+        from modrack.past import looking_in
 
-        click.echo("\n".join(show_profile(experiment, trace, json_) if profile else show_rates(experiment, json_)))
+        with looking_in(home):
+            lines = show_profile(experiment, trace, json_) if profile else show_rates(experiment, json_)
+        click.echo("\n".join(lines))
         return 0
     if processes is not None and processes > 1:
         # The mistakes of a request are told once, here, and not by each process.

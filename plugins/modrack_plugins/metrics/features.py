@@ -32,7 +32,7 @@ class Features:
 
 
 def features_of(reference: str, shape: tuple[int, ...]) -> Features:
-    """Those of `run:3` or `run:3/last`, whose classifier must take images of `shape`. Raises UserError where it cannot be used."""
+    """Those of `run:3` or `run:3/last`, which must take images of `shape`. Raises UserError where it does not."""
     run = modrack.past_run(reference)
     if run is None:
         raise modrack.UserError(f"features={reference} names no run.", "Like features=run:3, or pixels.")

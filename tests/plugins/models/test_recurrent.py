@@ -28,18 +28,8 @@ def facts(**changes: Any) -> Any:
 
 def network(cell: Any, each_token: bool = False, **changes: Any) -> Recurrent:
     torch.manual_seed(0)
-    shape = Shape(
-        **{
-            "width": 8,
-            "layers": 2,
-            "bidirectional": True,
-            "dropout": 0.0,
-            "blanks": 0.0,
-            "embedding": 6,
-            "pooling": "last",
-        }
-        | changes
-    )
+    usual = {"width": 8, "layers": 2, "bidirectional": True, "dropout": 0.0, "blanks": 0.0, "embedding": 6}
+    shape = Shape(**{**usual, "pooling": "last", **changes})
     return Recurrent(cell, shape, 30, 3, 0, each_token=each_token).eval()
 
 
