@@ -17,8 +17,7 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 # What a run of an example gives, where it is not the accuracy.
 METRICS = {
     "masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo", "gan": "frechet-distance",
-    "wgan-gp": "frechet-distance", "sentence-embeddings": "retrieval-accuracy",
-    "diabetes": "rmse", "table": "r2",
+    "wgan-gp": "frechet-distance", "diabetes": "rmse", "table": "r2", "sentence-embeddings": "retrieval-accuracy",
 }  # fmt: skip
 NEED_DATA = ("fashion-mnist", "reviews", "reviews-gru", "conll", "table", "distillation")
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]

@@ -10,6 +10,7 @@ import click
 
 from modrack.cli.rack import debug_flag, home_flag, json_flag
 from modrack.cli.text import as_json_line, cell, columns, number
+from modrack_registry.errors import UserError
 
 if TYPE_CHECKING:
     from modrack.runner.prediction import Answer
@@ -23,8 +24,15 @@ _TOLD = 60
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--column", metavar="NAME", help="The column of a table that is the input.")
 @click.option("--checkpoint", default="best", show_default=True, metavar="NAME", help="best, last, or step-00000500.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write the images that are answers.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--pictures",
+    default="predictions",
+    show_default=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where images are written that a model makes.",
+)
 @json_flag
 @home_flag
 @debug_flag
@@ -33,8 +41,8 @@ def command(
     inputs: tuple[str, ...],
     column: str | None,
     checkpoint: str,
-    out: Path | None,
     device: str,
+    pictures: Path,
     json_: bool,
     home: Path | None,
 ) -> None:
@@ -63,35 +71,28 @@ def command(
         at_once=1 if "-" in inputs and sys.stdin.isatty() else None,
         note=lambda text: click.echo(cell(text), err=True),
     )
-    seen = 0
+    done = 0
     for some in answers:
-        if out is not None:
-            for row, answer in enumerate(some, seen + 1):
-                _write(answer, row, out)
-            seen += len(some)
+        for answer in some:
+            done += 1
+            for name, value in answer.values.items():
+                if hasattr(value, "save"):  # an image of Pillow; its file stands for it
+                    answer.values[name] = _written(value, pictures / f"{done:06d}-{name}.png")
         click.echo("\n".join(map(_object, some) if json_ else columns(map(_line, some))))
         sys.stdout.flush()
 
 
-def _write(answer: Answer, row: int, folder: Path) -> None:
-    """Images as files in `folder`; their paths stand for them from then on."""
-    from PIL import Image
-
-    for name, value in answer.values.items():
-        if _is_image(value):
-            folder.mkdir(parents=True, exist_ok=True)
-            place = folder / f"{row:06d}-{name}.png"
-            Image.fromarray(value).save(place)
-            answer.values[name] = str(place)
-
-
-def _is_image(value: Any) -> bool:
-    return hasattr(value, "dtype")
+def _written(image: Any, place: Path) -> str:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        image.save(place)
+    except OSError as error:
+        raise UserError(f"{place}: {error.strerror or error}.", "Name another folder with --pictures.") from None
+    return str(place)
 
 
 def _object(answer: Answer) -> str:
-    plain = {name: value.tolist() if _is_image(value) else value for name, value in answer.values.items()}
-    return as_json_line({"input": answer.input, **plain})
+    return as_json_line({"input": answer.input, **answer.values})
 
 
 def _line(answer: Answer) -> list[str]:
@@ -100,8 +101,6 @@ def _line(answer: Answer) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if _is_image(value):
-        return f"an image of {value.shape[1]}×{value.shape[0]} (--out FOLDER writes it)"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_shown, value)) or "-"
     if isinstance(value, dict):

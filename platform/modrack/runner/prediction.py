@@ -32,7 +32,7 @@ TOGETHER = 8
 class Answer:
     """What a model says of one row: `values` by name, as its task decodes them; `input` is what the row is called.
 
-    Values are plain, but for images: uint8 arrays (height, width[, 3]).
+    Values are plain data, or images of Pillow.
     """
 
     input: str
@@ -113,14 +113,11 @@ def _answers(ready: Ready, feature: Any, values: list[Any], size: int, seen: int
 
 
 def _listed(entries: Any) -> list[Any]:
-    """One plain entry a row, of tensors and arrays too; images stay arrays."""
-    return [_plain(each.numpy(force=True) if isinstance(each, torch.Tensor) else each) for each in entries]
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, (np.ndarray, np.generic)) or (value.ndim > 1 and value.dtype == np.uint8):
-        return value
-    return value.tolist()
+    """One plain entry a row, of tensors and arrays too."""
+    if isinstance(entries, (torch.Tensor, np.ndarray)):
+        listed: list[Any] = entries.tolist()
+        return listed
+    return [each.tolist() if isinstance(each, (torch.Tensor, np.ndarray)) else each for each in entries]
 
 
 def predict(run: Run, inputs: Any, checkpoint: str = "best", column: str | None = None) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from modrack.runner.pictures import keep_picture
 from modrack_plugins.drawing import captioned, grid, matrix, tile
 from modrack_registry.errors import RunFailed
 
+WAYS = ("reconstruction", "generated")
 SMALL: dict[str, Any] = {"threads": 1, "device": "cpu", "limit": 96, "model.width": 4}
 
 
@@ -122,3 +123,28 @@ def test_drawing() -> None:
     assert table.width == table.height
     assert matrix([[1.0] * 70] * 70, [str(number) for number in range(70)]).width > 70 * 14
     assert captioned([tile(torch.ones(1, 4, 4), 5)] * 3, ["one\ntwo", "ünï", "3"], 2).height > 40
+
+
+def test_predictions_that_are_images_become_files(tmp_path: Path) -> None:
+    home, shown = tmp_path / "home", tmp_path / "shown.png"
+    modrack.train(model="vae", dataset="digits", steps=1, home=home, **SMALL)
+    tile(torch.rand(1, 8, 8)).save(shown)
+    words = [
+        "predict",
+        "1",
+        str(shown),
+        str(shown),
+        "--home",
+        str(home),
+        "--pictures",
+        str(tmp_path / "made"),
+        "--json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "modrack", *words], capture_output=True, text=True, check=True, timeout=120
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    files = [Path(line[name]).name for line in lines for name in WAYS]
+    assert files == [f"{number:06d}-{name}.png" for number in (1, 2) for name in WAYS]
+    with Image.open(lines[1]["generated"]) as image:
+        assert (image.size, image.mode) == ((8, 8), "L")
