@@ -33,9 +33,8 @@ def train(
 
     registry = load_registry(list(plugins), list(without), local_plugins(file))
     experiment = resolve(registry, file=None if file is None else Path(file), values=values)
-    from modrack_registry.store import Run
 
-    Run.load = staticmethod(_load_model)
+    _equip()
     made = run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
     # None in those of several processes that do not record; there it must not be used.
     return cast("Run", made)
@@ -47,9 +46,22 @@ def _load_model(run: Run, checkpoint: str) -> Any:
     return load_model(run, checkpoint)
 
 
+def _predict(run: Run, inputs: Any, checkpoint: str, column: str | None) -> Any:
+    from modrack.runner.prediction import predict
+
+    return predict(run, inputs, checkpoint, column)
+
+
+def _equip() -> None:
+    """Let runs build their models and ask them: the store does not know how."""
+    from modrack_registry.store import Run
+
+    Run.load, Run.ask = staticmethod(_load_model), staticmethod(_predict)
+
+
 def runs(filter: str | None = None, *, home: str | Path | None = None) -> RunQuery:
     """The runs kept in `home` (MODRACK_HOME, or ./modrack-runs), those that `filter` fits: `"model=cnn lr<0.01"`."""
-    from modrack_registry.store import Run, open_store
+    from modrack_registry.store import open_store
 
-    Run.load = staticmethod(_load_model)
+    _equip()
     return open_store(None if home is None else Path(home)).runs(filter)

@@ -95,8 +95,9 @@ class Component:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
     def make(self, given: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-        """Call the factory with those of the runner's arguments that it takes, and the user's options."""
-        return self.factory(*(given[name] for name in self.takes_given), **options)
+        """Call the factory with those of the runner's arguments that it takes (None where the runner has none), and
+        the user's options."""
+        return self.factory(*(given.get(name) for name in self.takes_given), **options)
 
     def mistakes(self) -> list[UserError]:
         """Everything in which the declaration breaks the contract, each with file and line."""

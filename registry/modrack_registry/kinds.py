@@ -42,6 +42,7 @@ BUILT_IN_KINDS = (
     Kind(
         "dataset",
         "what it learns from",
+        ("like",),
         facts=("gives", "target"),
         returns="a datasets.DatasetDict with a split `train`, whose features say what it is",
     ),
@@ -90,6 +91,7 @@ BUILT_IN_KINDS = (
 # What the runner gives, in words, by the name of the argument.
 GIVEN = {
     "data": "the facts of the dataset: `shape`, `classes`, `sizes`, `columns`, `gives`, `target`, `texts()`",
+    "like": "the facts of what a model was trained on, where other data are read for it (evaluate); else None",
     "params": "parameter groups; norms and biases are in one without weight decay",
     "optimizer": "the torch.optim.Optimizer whose learning rate it moves",
     "steps": "how many optimizer steps the run has",

@@ -41,6 +41,6 @@ def test_the_views_are_as_the_page_says(tmp_path: Path) -> None:
     page = PAGE.read_text("utf-8")
     for view in views.VIEWS:
         assert f"| `{view}` |" in page
-    for column in ("nans", "first_step", "min_step", "better", "seconds", "number"):
+    for column in ("nans", "min_step", "better", "seconds", "number"):
         assert any(column in select for select in views._TALL.values())
         assert f"`{column}`" in page or column in page

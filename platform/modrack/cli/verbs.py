@@ -18,6 +18,8 @@ VERBS = {
     "plugins": ("modrack.cli.plugins", "List the plugins, broken ones with the reason."),
     "resume": ("modrack.cli.resume", "Go on with a run that was stopped."),
     "rerun": ("modrack.cli.rerun", "Train a past run again, with changes if you like."),
+    "evaluate": ("modrack.cli.evaluate", "Measure a trained model again, on its own data or on others."),
+    "predict": ("modrack.cli.predict", "Ask a trained model: texts, rows, images, sounds."),
     "new": ("modrack.cli.new", "Write a new part, or a plugin with one of each kind."),
     "check": ("modrack.cli.check", "Try every part of a plugin, and say what to mend."),
     "completion": ("modrack.cli.completion", "Print the script that makes Tab complete."),

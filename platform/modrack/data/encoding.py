@@ -4,7 +4,7 @@
 |---------|----------------------------------------|-----------------------------------------|
 | image   | uint8 (n, channels, height, width)     | fp32, standardised by channel           |
 | text    | token numbers, ragged int32            | input_ids=, attention_mask=             |
-| tabular | fp32 (n, columns)                      | fp32                                    |
+| tabular | fp32 (n, columns)                      | fp32, numbers standardised by column    |
 | audio   | samples, ragged fp32                   | (n, samples), then lengths=             |
 """
 
@@ -89,11 +89,18 @@ def tokens(texts: list[Any], processor: Any) -> Any:
 
 
 def prepare_input(batch: Batch, data: Data) -> Batch:
-    """Standardise images by channel; everything else is ready as it is."""
+    """Standardise images by channel and tables by column; everything else is ready as it is.
+
+    A number that is missing in a table becomes the mean of train. Categories stay their places, -1 for a missing one.
+    """
     image = batch.get("image")
     if image is not None and not image.is_floating_point():
         scale, shift = _standardising(data, image.device)
         batch["image"] = image.float().mul_(scale).add_(shift)
+    table = batch.get("tabular")
+    if table is not None and data.mean is not None:
+        scale, shift = _standardising(data, table.device)
+        batch["tabular"] = (table * scale + shift).nan_to_num_(0.0)
     return batch
 
 
@@ -111,12 +118,14 @@ def call_part(part: Any, batch: Batch, data: Data) -> Any:
 
 
 def _standardising(data: Data, device: Any) -> Any:
-    """(pixel * scale + shift) is (pixel / 255 - mean) / std; kept on the device between batches."""
+    """(value * scale + shift) is (value - mean) / std, of pixels / 255; kept on the device between batches."""
     kept: dict[Any, Any] = data.__dict__.setdefault("_standardising", {})
     if device not in kept:
         import torch
 
-        mean = torch.tensor(data.mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
-        std = torch.tensor(data.std, dtype=torch.float32, device=device).view(1, -1, 1, 1).clamp_(min=1e-6)
-        kept[device] = (1 / (255 * std), -mean / std)
+        pixels = data.gives == "image"
+        shape = (1, -1, 1, 1) if pixels else (1, -1)
+        mean = torch.tensor(data.mean, dtype=torch.float32, device=device).view(shape)
+        std = torch.tensor(data.std, dtype=torch.float32, device=device).view(shape).clamp_(min=1e-12)
+        kept[device] = (1 / ((255 if pixels else 1) * std), -mean / std)
     return kept[device]

@@ -8,12 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modrack.data.sorts import INPUTS, class_names, input_sort, is_words, target_sorts
+from modrack.data.sorts import INPUTS, categories, class_names, input_sort, is_words, target_sorts
 from modrack.data.splits import is_stream, three_splits
+from modrack.data.statistics import of_numbers, of_pixels, of_table
 from modrack_registry.errors import UserError
-
-# Rows that mean and standard deviation of pixels are taken from.
-STATISTICS_ROWS = 20_000
 
 
 @dataclass
@@ -22,8 +20,9 @@ class Data:
 
     `gives` and `target` are sorts, `input` and `label` their columns. `shape` is that of one example, channels first
     for images, None for texts. `sizes` are rows a split, None for a stream; `cuts` say how missing splits were made.
-    `mean` and `std` are per channel, of pixels / 255, from train. When a model is built anew for a stored run,
-    `restore` is the folder of its checkpoint: a factory that reads files or trains a tokenizer looks there instead.
+    `mean` and `std` are from train: per channel of pixels / 255, per column of a table. When a model is built anew
+    for a stored run, `restore` is the folder of its checkpoint: a factory that reads files or trains a tokenizer
+    looks there instead.
     """
 
     gives: str
@@ -38,6 +37,7 @@ class Data:
     restore: Path | None = None
     _train: Any = field(default=None, repr=False)
     _statistics: tuple[list[float], list[float]] | None = field(default=None, repr=False)
+    _target: tuple[float, float] | None = field(default=None, repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -46,19 +46,53 @@ class Data:
 
     @property
     def mean(self) -> list[float] | None:
-        """Mean of pixels / 255 by channel."""
-        return self._pixels[0] if self._pixels else None
+        """Mean of pixels / 255 by channel, or of numbers by column of a table; 0 for a column of categories."""
+        return self._moments[0] if self._moments else None
 
     @property
     def std(self) -> list[float] | None:
-        """Standard deviation of pixels / 255 by channel."""
-        return self._pixels[1] if self._pixels else None
+        """Standard deviation likewise; 1 for a column of categories, or of one number throughout."""
+        return self._moments[1] if self._moments else None
+
+    @property
+    def target_mean(self) -> float | None:
+        """Mean of the target in train, where it is a number."""
+        return self._target_moments[0] if self._target_moments else None
+
+    @property
+    def target_std(self) -> float | None:
+        """Standard deviation of the target in train, where it is a number."""
+        return self._target_moments[1] if self._target_moments else None
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model's head gives for a row: one a class, or one where the target is a number."""
+        return len(self.classes) if self.classes else 1
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of a table row's columns, in their order; empty where they have none."""
+        feature = self.features[self.input]
+        return list(feature) if isinstance(feature, dict) else []
+
+    @property
+    def categories(self) -> dict[int, list[str]]:
+        """Of a table: the names of each column that holds categories, by its place in the row."""
+        return categories(self.features[self.input])
 
     @cached_property
-    def _pixels(self) -> tuple[list[float], list[float]] | None:
-        if self.gives != "image" or self._statistics is not None:
+    def _moments(self) -> tuple[list[float], list[float]] | None:
+        if self._statistics is not None or self._train is None:
             return self._statistics
-        return _statistics(self._train, self.input)
+        if self.gives == "tabular":
+            return of_table(self._train, self.input, self.categories)
+        return of_pixels(self._train, self.input) if self.gives == "image" else None
+
+    @cached_property
+    def _target_moments(self) -> tuple[float, float] | None:
+        if self._target is not None or self._train is None or self.target != "number" or self.label is None:
+            return self._target
+        return of_numbers(self._train, self.label)
 
     def texts(self, limit: int | None = None) -> Iterator[str]:
         """The texts of the train split, to train a tokenizer on; words with spaces between."""
@@ -91,6 +125,8 @@ class Data:
             "features": self.features.to_dict(),
             "mean": self.mean,
             "std": self.std,
+            "target_mean": self.target_mean,
+            "target_std": self.target_std,
         }
 
     @classmethod
@@ -102,7 +138,12 @@ class Data:
         facts.pop("digests", None)  # of what a run was shown
         facts["shape"] = tuple(facts["shape"]) if facts["shape"] is not None else None
         mean, std = facts.pop("mean"), facts.pop("std")
-        return cls(**facts, _statistics=(mean, std) if mean is not None else None)
+        middle, spread = facts.pop("target_mean", None), facts.pop("target_std", None)
+        return cls(
+            **facts,
+            _statistics=(mean, std) if mean is not None else None,
+            _target=(middle, spread) if middle is not None else None,
+        )
 
 
 def derive(
@@ -189,32 +230,6 @@ def _shape(train: Any, column: str, sort: str, name: str) -> tuple[int, ...] | N
     if rows is None:
         raise UserError(f"dataset {name}: its split 'train' has no rows.")
     return tuple(int(size) for size in rows[column].shape[1:])
-
-
-def _statistics(train: Any, column: str) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation by channel, of pixels / 255, from sums over histograms: exact, and one pass."""
-    import numpy as np
-
-    from modrack.data.rows import chunks
-
-    counts: Any = 0
-    seen = 0
-    for rows in chunks(train, 4096, "train"):
-        images = rows[column]
-        if isinstance(images, list):
-            images = [image.reshape(image.shape[0], -1) for image in images]
-            flat = np.concatenate(images, axis=1)
-        else:
-            flat = np.moveaxis(images, 1, 0).reshape(images.shape[1], -1)
-        counts = counts + np.stack([np.bincount(channel, minlength=256) for channel in flat])
-        seen += len(rows)
-        if seen >= STATISTICS_ROWS:
-            break
-    values = np.arange(256) / 255
-    share = counts / counts.sum(1, keepdims=True)
-    mean = share @ values
-    std = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
-    return mean.tolist(), np.maximum(std, 1e-3).tolist()
 
 
 def _columns(features: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from modrack.data.sorts import is_words
+from modrack.data.sorts import is_record, is_words
 from modrack.data.splits import is_stream
 from modrack_registry.errors import UserError
 
@@ -21,7 +21,8 @@ class Rows:
 
     A column is uint8 (n, channels, height, width) for images (a list of arrays where sizes differ), list[str] for
     texts (list[list[str]] where they are cut into words), int64 (n,) or fp32 (n,) for numbers, fp32 (n, length) for
-    fixed-length lists, else a list of arrays.
+    fixed-length lists, else a list of arrays. Rows of a table are fp32 (n, columns): numbers, NaN where one is missing;
+    categories by their place in the list of names, -1 where one is missing.
     """
 
     def __init__(self, table: Any, features: Any, first: int = 0, split: str = "", chosen: Any = None) -> None:
@@ -45,6 +46,8 @@ class Rows:
         if length > 0:
             return self._fixed(column, "float32", (length,))
         values = self._column(column)
+        if is_record(feature):
+            return _table(values, feature)
         if kind == "Image":
             return self._images(column, values, feature)
         if kind == "Audio":
@@ -117,6 +120,21 @@ class Rows:
             samples, _ = soundfile.read(source, dtype="float32", always_2d=True)
             made.append(samples.mean(1))
         return made
+
+
+def _table(values: Any, feature: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Named numbers and categories side by side, fp32 (n, columns)."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    made = np.empty((len(values), len(feature)), np.float32)
+    for place, (name, each) in enumerate(feature.items()):
+        # Through the struct, whose own offset and gaps `struct_field` minds.
+        column = compute.struct_field(values, [name]).cast(pa.float64())
+        if type(each).__name__ == "ClassLabel":
+            column = compute.fill_null(column, -1)
+        made[:, place] = np.asarray(column.to_numpy(), np.float32)
+    return made
 
 
 def chunks(split: Any, size: int, name: str = "") -> Iterator[Rows]:

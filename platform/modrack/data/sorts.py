@@ -7,6 +7,7 @@
 | list of them: a text in its words           | text     |           |
 | Audio                                       | audio    |           |
 | fixed-length list of numbers                | tabular  |           |
+| {name: Value or ClassLabel}, a struct       | tabular  |           |
 | ClassLabel                                  |          | class     |
 | list of ClassLabel                          |          | classes, tokens |
 | Value("float…")                             |          | number    |
@@ -28,10 +29,32 @@ def input_sort(feature: Any) -> str | None:
         return "audio"
     if _is_string(feature) or is_words(feature):
         return "text"
+    if is_record(feature):
+        return "tabular"
     inner = _inner(feature)
     if inner is not None and type(inner).__name__ == "Value" and _is_number(inner.dtype) and _length(feature) > 0:
         return "tabular"
     return None
+
+
+def is_record(feature: Any) -> bool:
+    """Whether a column holds rows of a table: named numbers and categories."""
+    return (
+        isinstance(feature, dict)
+        and bool(feature)
+        and all(
+            type(each).__name__ == "ClassLabel" or (type(each).__name__ == "Value" and _is_number(each.dtype))
+            for each in feature.values()
+        )
+    )
+
+
+def categories(feature: Any) -> dict[int, list[str]]:
+    """The names of each column of a row that holds categories, by its place in the row."""
+    if not is_record(feature):
+        return {}
+    found = enumerate(feature.values())
+    return {place: list(each.names) for place, each in found if type(each).__name__ == "ClassLabel"}
 
 
 def is_words(feature: Any) -> bool:
@@ -72,4 +95,4 @@ def _length(feature: Any) -> int:
 
 
 def _is_number(dtype: str) -> bool:
-    return dtype.startswith(("float", "int", "uint", "double"))
+    return dtype.startswith(("float", "int", "uint", "double", "bool"))

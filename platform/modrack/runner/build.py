@@ -140,7 +140,7 @@ def build(
     feeders: dict[str, Any] = {
         name: Feeder(
             each,
-            batch_size=settings.batch_size if name == "train" else _evaluation_batch(experiment),
+            batch_size=settings.batch_size if name == "train" else evaluation_batch(experiment),
             device=device,
             resident=plan["feeder"] == "resident",
             seed=settings.seed,
@@ -237,7 +237,8 @@ def _total_steps(experiment: Experiment, rows: int | None) -> int:
     return int(min(wanted))
 
 
-def _evaluation_batch(experiment: Experiment) -> int:
+def evaluation_batch(experiment: Experiment) -> int:
+    """Rows of a batch in evaluation."""
     settings = experiment.settings
     # Without gradients a batch needs a fraction of the memory.
     return settings.evaluation_batch_size or max(256, settings.batch_size)

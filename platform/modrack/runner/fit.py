@@ -41,7 +41,12 @@ def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
         if misfit:
             raise UserError(f"task {chosen.component.name} {misfit}.", _what_fits(experiment.registry, data, model))
         return chosen
-    fitting = [task for task in experiment.registry.components("task") if not _misfit(task, data, model)]
+    fitting = [
+        task
+        for task in experiment.registry.components("task")
+        # One that cannot be without a word of the user is not meant where the user says nothing.
+        if not _misfit(task, data, model) and not any(option.required for option in task.options.values())
+    ]
     if len(fitting) > 1:
         # A task that learns from the target goes before one that leaves it aside.
         fitting = [task for task in fitting if data.target in sorts(task, "target")] or fitting

@@ -48,11 +48,12 @@ def check_a_new_one_starts_afresh(subject: Subject) -> None:
 
 def _outputs(subject: Subject) -> tuple[Data, dict[str, Tensor]]:
     wanted = wanted_outputs(subject.component)
-    if not set(wanted) <= {"logits", "target"}:
+    if not set(wanted) <= {"logits", "prediction", "target"}:
         raise NotApplicable(f"there is no sample of the outputs {', '.join(wanted)}")
     generator = torch.Generator().manual_seed(0)
     targets = sorts(subject.component, "target")
-    target = "class" if not targets or "class" in targets else targets[0]
+    number = "prediction" in wanted or targets == ("number",)
+    target = "number" if number else "class" if not targets or "class" in targets else targets[0]
     data = sample("tabular", target)[0]
     size = {"class": (), "classes": (CLASSES,), "number": ()}[target]
     outputs = {
@@ -64,6 +65,7 @@ def _outputs(subject: Subject) -> tuple[Data, dict[str, Tensor]]:
     if target == "number":
         # Both above 0, since some figures are of shares or logarithms.
         outputs["logits"] = outputs["logits"].abs()
+        outputs["prediction"] = outputs["logits"][:, 0]
     return data, {name: outputs[name] for name in wanted}
 
 

@@ -43,12 +43,20 @@ class Meter:
         self.meter.to(device)
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """`logits` (rows, classes), or (rows, 1) or (rows,) of numbers; `target` (rows,), or one 0 or 1 a class."""
-        self.meter.update(_predictions(self.task, logits, target), target if self.task == "number" else target.long())
+        """`logits` (rows, classes); `target` (rows,), or one 0 or 1 a class."""
+        self.meter.update(_predictions(self.task, logits, target), target.long())
 
     def compute(self) -> Any:
         """The value over all rows since it was made; nested lists where torchmetrics gives several tensors."""
         return _listed(self.meter.compute())
+
+
+class NumberMeter(Meter):
+    """One that judges numbers, in the units of the data."""
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """`prediction` and `target`: (rows,)."""
+        self.meter.update(prediction, target)
 
 
 def _task(data: Data, name: str, sort: str, classes: dict[str, Any], asked: str | None) -> str:
@@ -77,8 +85,6 @@ def _task(data: Data, name: str, sort: str, classes: dict[str, Any], asked: str 
 
 def _predictions(task: str, logits: Tensor, target: Tensor) -> Tensor:
     # Probabilities, since torchmetrics would otherwise look at the values to see whether they are some.
-    if task == "number":
-        return logits.reshape(target.shape)
     if task == "multilabel":
         return logits.sigmoid()
     if task == "labels":

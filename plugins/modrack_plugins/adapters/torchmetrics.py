@@ -93,7 +93,7 @@ def _judges(made: Any) -> bool:
 
 
 def _make(name: str) -> Any:
-    from modrack_plugins.adapters.meters import Meter
+    from modrack_plugins.adapters.meters import Meter, NumberMeter
 
     found = _found()[name]
     options = _options(found)
@@ -104,7 +104,8 @@ def _make(name: str) -> Any:
     title = found.first.__name__.removeprefix(next(iter(found.classes)).capitalize())
     doc = f"{_summary(name, found)}.\n\n{', '.join(each.__name__ for each in found.classes.values())} of torchmetrics."
     init = carry(start, ("self", "data"), options)
-    made = type(title, (Meter,), {"__init__": init, "__doc__": doc, "__module__": __name__})
+    base = NumberMeter if found.sort == "regression" else Meter
+    made = type(title, (base,), {"__init__": init, "__doc__": doc, "__module__": __name__})
     better = {True: "higher", False: "lower"}.get(found.first.higher_is_better)
     facts: dict[str, Any] = {"target": _targets(found)} | ({} if better is None else {"better": better})
     required = [each.name for each in options.values() if each.default is each.empty]

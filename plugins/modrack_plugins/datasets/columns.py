@@ -15,6 +15,20 @@ IMAGES = ("image", "img", "picture", "photo", "file_name", "filename", "image_pa
 ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")
 
 
+# Words are categories where each comes this often on average, and there are no more of them than these.
+REPEATS, MOST_CATEGORIES = 5, 1000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The columns that the user names."""
+
+    text: str | None = None
+    label: str | None = None
+    image: str | None = None
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The input's column (several for a row of numbers), its sort, and the label's column."""
@@ -24,16 +38,23 @@ class Chosen:
     label: str
 
 
-def choose(table: Any, where: str, text: str | None, label: str | None, image: str | None = None) -> Chosen:
+def choose(table: Any, where: str, asked: Asked) -> Chosen:
     """Choose from an Arrow table. Raises UserError that says which columns there are and how to choose."""
+    text, label, image = asked.text, asked.label, asked.image
     columns = {name: table.schema.field(name).type for name in table.column_names if name not in ROW_NUMBERS}
-    _refuse_missing({"text": text, "image": image, "label": label}, columns, where)
+    _refuse_missing([("text", text), ("image", image), ("label", label)], columns, where)
+    _refuse_missing([("columns", each) for each in asked.columns], columns, where)
     if text is not None and image is not None:
         raise modrack.UserError("dataset.text and dataset.image: one of them is the input.", "Leave one out.")
+    if asked.columns:
+        return _named_columns(asked, columns, where)
     given = text or image
     found_label = label or _by_name(columns, LABELS, without=given)
     inputs = {name: kind for name, kind in columns.items() if name != found_label}
     texts = [name for name, kind in inputs.items() if _is_text(kind)]
+    row = None if text or image else _row(table, inputs, texts)
+    if row and found_label is not None:
+        return Chosen("tabular", row, found_label)
     found_image = image or (None if text else _image(table, inputs))
     found_text = None if found_image else text or _by_name(texts, TEXTS) or (texts[0] if len(texts) == 1 else None)
     found = found_image or found_text
@@ -47,12 +68,60 @@ def choose(table: Any, where: str, text: str | None, label: str | None, image: s
         )
     if found is not None:
         return Chosen("image" if found_image else "text", (found,), found_label)
-    numbers = tuple(name for name, kind in inputs.items() if is_number(kind))
-    if numbers and not texts:
-        return Chosen("tabular", numbers, found_label)
     raise modrack.UserError(
-        f"{where}: which column is the text?", f"Say dataset.text=NAME; the columns: {_listed(columns)}."
+        f"{where}: which column is the text?",
+        f"Say dataset.text=NAME, or dataset.columns=A,B for a row of numbers and categories; "
+        f"the columns: {_listed(columns)}.",
     )
+
+
+def _named_columns(asked: Asked, columns: dict[str, Any], where: str) -> Chosen:
+    """A row of the columns that the user names."""
+    if asked.text or asked.image:
+        raise modrack.UserError(
+            f"dataset.columns and dataset.{'text' if asked.text else 'image'}: one of them is the input.",
+            "Leave one out.",
+        )
+    label = asked.label or _by_name([name for name in columns if name not in asked.columns], LABELS)
+    if label is None:
+        raise modrack.UserError(
+            f"{where}: which column is the label?", f"Say dataset.label=NAME; the columns: {_listed(columns)}."
+        )
+    if label in asked.columns:
+        raise modrack.UserError(f"{where}: the column {label!r} cannot be both an input and the label.")
+    wrong = next((name for name in asked.columns if not is_number(columns[name]) and not is_word(columns[name])), None)
+    if wrong is not None:
+        raise modrack.UserError(
+            f"dataset.columns: {wrong!r} of {where} holds {columns[wrong]}, neither numbers nor words."
+        )
+    return Chosen("tabular", asked.columns, label)
+
+
+def _row(table: Any, inputs: dict[str, Any], texts: list[str]) -> tuple[str, ...]:
+    """The columns of a row of numbers and categories; none where the table is rather one of texts or images."""
+    numbers = [name for name, kind in inputs.items() if is_number(kind)]
+    if _by_name(texts, TEXTS) or _image(table, inputs) or (not numbers and len(texts) < 2):
+        return ()
+    words = [name for name in texts if _comes_again(table.column(name))]
+    if not words and texts:
+        return ()
+    # A name or a number of its own for each row is left out.
+    return tuple(name for name in inputs if name in numbers or name in words)
+
+
+def _comes_again(column: Any) -> bool:
+    """Whether words are categories: few, and each of them in several rows."""
+    import pyarrow.compute as compute
+
+    distinct = int(compute.count_distinct(column).as_py())
+    return distinct <= MOST_CATEGORIES and distinct * REPEATS <= len(column)
+
+
+def is_word(kind: Any) -> bool:
+    """Whether an Arrow type holds words that may be categories."""
+    import pyarrow.types as types
+
+    return _is_text(kind) or bool(types.is_dictionary(kind) and _is_text(kind.value_type))
 
 
 def is_number(kind: Any) -> bool:
@@ -83,11 +152,11 @@ def _image(table: Any, columns: dict[str, Any]) -> str | None:
     return named if str(first).lower().endswith(SUFFIXES) else None
 
 
-def _refuse_missing(given: dict[str, str | None], columns: dict[str, Any], where: str) -> None:
+def _refuse_missing(given: list[tuple[str, str | None]], columns: dict[str, Any], where: str) -> None:
     import difflib
 
     mistakes = []
-    for option, name in given.items():
+    for option, name in given:
         if name is not None and name not in columns:
             close = difflib.get_close_matches(name.lower(), [column.lower() for column in columns], 1)
             meant = next((column for column in columns if close and column.lower() == close[0]), None)
@@ -99,8 +168,9 @@ def _refuse_missing(given: dict[str, str | None], columns: dict[str, Any], where
             )
     if mistakes:
         raise modrack.UserError.collect(mistakes)
-    taken = given["text"] or given["image"]
-    if taken is not None and taken == given["label"]:
+    said = dict(given)
+    taken = said.get("text") or said.get("image")
+    if taken is not None and taken == said["label"]:
         raise modrack.UserError(f"{where}: the column {taken!r} cannot be both the input and the label.")
 
 

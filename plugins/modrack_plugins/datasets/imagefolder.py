@@ -16,7 +16,7 @@ def has_images(folder: Path) -> bool:
     return any(_is_image(path, folder) for path in folder.rglob("*"))
 
 
-def read_folder(folder: Path, size: int) -> Any:
+def read_folder(folder: Path, size: int, like: modrack.Data | None = None) -> Any:
     """Every image below each split's folder as size × size pixels; its class is the folder that it is in.
 
     Raises UserError with the file for one that cannot be read, or whose class train lacks.
@@ -31,7 +31,7 @@ def read_folder(folder: Path, size: int) -> Any:
     splits = splits or {"train": folder}
     files = {split: _files(below) for split, below in splits.items()}
     labels = {split: [_class(path, splits[split]) for path in paths] for split, paths in files.items()}
-    names = sorted(set(labels["train"]))
+    names = (None if like is None else like.classes) or sorted(set(labels["train"]))
     if len(names) < 2:
         raise modrack.UserError(
             f"{splits['train']}: there is one class only ({', '.join(names)}).", "A folder a class: FOLDER/CLASS/x.png."
@@ -40,9 +40,11 @@ def read_folder(folder: Path, size: int) -> Any:
     for split, paths in files.items():
         for path, name in zip(paths, labels[split], strict=True):
             if name not in numbers:
-                raise modrack.UserError(f"{path}: the class {name!r} does not occur in {splits['train']}.")
+                raise modrack.UserError(
+                    f"{path}: the class {name!r} does not occur in {'train' if like else splits['train']}."
+                )
     images = {split: read_images(paths, size, _called(paths)) for split, paths in files.items()}
-    feature, columns = image_columns(images, size)
+    feature, columns = image_columns(images, size, like)
     features = Features({"image": feature, "label": ClassLabel(names=names)})
     return DatasetDict(
         {

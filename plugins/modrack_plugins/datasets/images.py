@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import modrack
+from modrack.data.images import SUFFIXES, UnreadableImage, read_image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+__all__ = ["SUFFIXES", "image_columns", "read_images"]
+
 # Mistakes that are told at once.
 MOST_TOLD = 3
 # Arrow counts the values of one list array with 31 bits.
@@ -36,14 +38,16 @@ def read_images(sources: Sequence[Path | bytes], size: int, where: Callable[[int
     return made
 
 
-def image_columns(splits: dict[str, list[Any]], size: int) -> tuple[Any, dict[str, Any]]:
-    """(feature, {split: Arrow column}) of read images. Grey ones stay grey where all are."""
+def image_columns(
+    splits: dict[str, list[Any]], size: int, like: modrack.Data | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """(feature, {split: Arrow column}) of read images. Grey ones stay grey where all are, unless `like` is coloured."""
     import numpy as np
     import pyarrow as pa
     from datasets import Array3D
 
     grey = all(image.ndim == 2 for images in splits.values() for image in images)
-    channels = 1 if grey else 3
+    channels = 1 if grey and (like is None or like.shape is None or like.shape[0] == 1) else 3
     feature = Array3D((channels, size, size), "uint8")
     columns = {}
     for split, images in splits.items():
@@ -73,20 +77,7 @@ def _arrow(images: Any, feature: Any) -> Any:
 
 def _image(source: Path | bytes, size: int) -> Any:
     """The image, or the name of what went wrong."""
-    import io
-
-    import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
-            # A large JPEG is decoded no larger than it takes to shrink it well.
-            opened.draft(None, (2 * size, 2 * size))
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):
-                # Sixteen bits: `convert` would cut off instead of scaling.
-                image = Image.fromarray((np.asarray(image, np.int64) >> 8).clip(0, 255).astype(np.uint8))
-            plain = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-            return np.asarray(plain.resize((size, size), Image.Resampling.BILINEAR))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return type(error).__name__
+        return read_image(source, size, size)
+    except UnreadableImage as error:
+        return str(error)

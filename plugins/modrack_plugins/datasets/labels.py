@@ -15,12 +15,12 @@ Where = Mapping[str, Callable[[int], str]]
 
 
 def encode_labels(
-    columns: dict[str, list[Any]], where: Where, separator: str | None
+    columns: dict[str, list[Any]], where: Where, separator: str | None, like: modrack.Data | None = None
 ) -> tuple[Any, dict[str, list[Any]]]:
     """(feature, {split: values}) of the label columns of all splits; `where` says for a place in a split file and row.
 
-    Names come from train, sorted. Raises UserError for a missing label, for one that only another split has, and
-    where there is one class only.
+    Names come from train, sorted, or from `like`. Raises UserError for a missing label, for one that only another
+    split has (or `like` lacks), and where there is one class only.
     """
     from datasets import ClassLabel, Sequence, Value
 
@@ -32,17 +32,21 @@ def encode_labels(
     if isinstance(train[0], list):
         for split, values in columns.items():
             _refuse_lists_without(values, where[split])
-        names = _names([label for row in train for label in row], where["train"])
+        names = _known(like) or _names([label for row in train for label in row], where["train"])
         return Sequence(ClassLabel(names=names)), _numbered(columns, names, where)
     if any(isinstance(value, list) for values in columns.values() for value in values[:1]):
         raise modrack.UserError("The labels of one split are lists, and those of train are not.")
-    if _are_measured(train):
+    if like.target == "number" if like is not None else _are_measured(train):
         return Value("float32"), {split: _floats(values, where[split]) for split, values in columns.items()}
-    names = _names(train, where["train"])
+    names = _known(like) or _names(train, where["train"])
     single = {split: [[value] for value in values] for split, values in columns.items()}
     return ClassLabel(names=names), {
         split: [each[0] for each in values] for split, values in _numbered(single, names, where).items()
     }
+
+
+def _known(like: modrack.Data | None) -> list[str] | None:
+    return None if like is None else like.classes
 
 
 def _refuse_missing(values: list[Any], where: Callable[[int], str]) -> None:

@@ -6,30 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import modrack
-from modrack_plugins.datasets.columns import TEXTS, choose, is_number
+from modrack_plugins.datasets.columns import TEXTS, Asked, choose
 from modrack_plugins.datasets.images import image_columns, read_images
 from modrack_plugins.datasets.labels import encode_labels
+from modrack_plugins.datasets.records import records
 from modrack_plugins.datasets.tables import Table, read_tables
 
 
 def make_splits(
     paths: dict[str, list[Path]],
-    text: str | None,
-    label: str | None,
-    image: str | None,
+    asked: Asked,
     delimiter: str | None,
     separator: str | None,
     size: int,
+    like: modrack.Data | None = None,
 ) -> Any:
-    """A DatasetDict of the input column (text, image or tabular) and the column label. Raises UserError."""
+    """A DatasetDict of the input column (text, image or tabular) and the column label. Raises UserError.
+
+    Classes and categories are those of `like`, else those of train.
+    """
     import pyarrow as pa
     from datasets import Dataset, DatasetDict, Features
 
     # A text of digits stays as it is spelled.
-    texts = (*TEXTS, text) if text is not None else tuple(name for name in TEXTS if name != label)
+    texts = (*TEXTS, asked.text) if asked.text is not None else tuple(name for name in TEXTS if name != asked.label)
+    texts = tuple(name for name in texts if name not in asked.columns)
     tables = {split: read_tables(files, delimiter, texts) for split, files in paths.items()}
     train = tables["train"]
-    chosen = choose(train.rows, train.name, text, label, image)
+    chosen = choose(train.rows, train.name, asked)
     for table in tables.values():
         lacking = [name for name in (*chosen.inputs, chosen.label) if name not in table.rows.column_names]
         if lacking:
@@ -39,15 +43,15 @@ def make_splits(
             )
     where = {split: table.where for split, table in tables.items()}
     feature, labels = encode_labels(
-        {split: _labels(table, chosen.label) for split, table in tables.items()}, where, separator
+        {split: _labels(table, chosen.label) for split, table in tables.items()}, where, separator, like
     )
     if chosen.gives == "image":
         read = {
             split: read_images(_images(table, chosen.inputs[0]), size, table.where) for split, table in tables.items()
         }
-        form, inputs = image_columns(read, size)
+        form, inputs = image_columns(read, size, like)
     elif chosen.gives == "tabular":
-        form, inputs = _numbers(tables, chosen.inputs)
+        form, inputs = records(tables, chosen.inputs, like)
     else:
         form, inputs = _texts(tables, chosen.inputs[0])
     features = Features({chosen.gives: form, "label": feature})
@@ -95,30 +99,6 @@ def _texts(tables: dict[str, Table], name: str) -> tuple[Any, dict[str, Any]]:
         except pa.ArrowException:
             raise modrack.UserError(f"{table.name}: the column {name!r} holds {column.type}, not texts.") from None
     return Value("string"), columns
-
-
-def _numbers(tables: dict[str, Table], names: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
-    """The columns side by side as one list of numbers a row."""
-    import numpy as np
-    import pyarrow as pa
-    from datasets import Sequence, Value
-
-    columns = {}
-    for split, table in tables.items():
-        whole = np.empty((table.rows.num_rows, len(names)), np.float32)
-        for place, name in enumerate(names):
-            column = table.rows.column(name)
-            if not is_number(column.type):
-                raise modrack.UserError(f"{table.name}: the column {name!r} holds {column.type}, and numbers in train.")
-            values = np.asarray(column.cast(pa.float64()).to_numpy(), np.float32)
-            if not np.isfinite(values).all():
-                row = int(np.flatnonzero(~np.isfinite(values))[0])
-                raise modrack.UserError(
-                    f"{table.where(row)}: there is no number in the column {name!r}.", "Fill it in, or drop the row."
-                )
-            whole[:, place] = values
-        columns[split] = pa.FixedSizeListArray.from_arrays(pa.array(whole.reshape(-1)), len(names))
-    return Sequence(Value("float32"), length=len(names)), columns
 
 
 def _images(table: Table, name: str) -> list[Path | bytes]:

@@ -44,4 +44,4 @@ def cnn(
     layers += [nn.Flatten(), nn.Linear(channels * height * wide, hidden), nn.ReLU()]
     if dropout:
         layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(hidden, len(data.classes or ())))
+    return nn.Sequential(*layers, nn.Linear(hidden, data.outputs))

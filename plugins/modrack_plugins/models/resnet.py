@@ -30,4 +30,4 @@ def resnet(
         out = width * 2**stage
         layers += [Residual(before, out, stride=1 if stage == 0 else 2), Residual(out, out, stride=1)]
         before = out
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, len(data.classes or ())))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, data.outputs))

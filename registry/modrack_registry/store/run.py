@@ -51,6 +51,7 @@ class Run:
 
     # Set by the platform, which knows how a model is built; the store does not.
     load: ClassVar[Callable[..., Any] | None] = None
+    ask: ClassVar[Callable[..., Any] | None] = None
 
     def load_model(self, checkpoint: str = "best") -> Any:
         """The trained model in evaluation mode, with its weights from a checkpoint: best, last, or step-00000500.
@@ -61,6 +62,17 @@ class Run:
         if load is None:
             raise UserError(f"Run {self.id} was read without modrack's runner.", "Read it by modrack.runs().")
         return load(self, checkpoint)
+
+    def predict(self, inputs: Any, *, checkpoint: str = "best", column: str | None = None) -> list[dict[str, Any]]:
+        """What the trained model says of `inputs`, a dict a row: texts, rows as dicts, paths of images, sounds, tables.
+
+        `column` names the input of a table. Raises UserError for what cannot be a row of what it was trained on.
+        """
+        ask = type(self).ask
+        if ask is None:
+            raise UserError(f"Run {self.id} was read without modrack's runner.", "Read it by modrack.runs().")
+        found: list[dict[str, Any]] = ask(self, inputs, checkpoint, column)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """What a list shows, as plain data; `started` as an ISO date."""

@@ -24,7 +24,7 @@ def outputs(target, classes=0):
     generator = torch.Generator().manual_seed(5)
     if target == "number":
         truth = torch.rand(ROWS, generator=generator) + 0.1
-        return (truth + 0.1 * torch.rand(ROWS, generator=generator))[:, None], truth
+        return truth + 0.1 * torch.rand(ROWS, generator=generator), truth
     logits = torch.randn(ROWS, classes, generator=generator)
     if target == "classes":
         return logits, (logits + torch.randn(ROWS, classes, generator=generator) > 0).long()
@@ -73,7 +73,7 @@ def test_every_metric_gives_what_torchmetrics_gives(make, registry, sort, task, 
         "binary": lambda: logits.softmax(1)[:, 1],
         "multiclass": lambda: logits.softmax(1),
         "multilabel": lambda: logits.sigmoid(),
-        "": lambda: logits[:, 0] if sort == "regression" else logits.argmax(1),
+        "": lambda: logits if sort == "regression" else logits.argmax(1),
     }[task]()
     seen = 0
     for member in registry.listing("metric", "torchmetrics/*"):
@@ -122,7 +122,7 @@ def test_against_scikit_learn(make):
     numbers, right = outputs("number")
     assert float(
         value(make("metric", "torchmetrics/r2-score", {"data": facts("number")}), numbers, right)
-    ) == pytest.approx(sk.r2_score(right, numbers[:, 0]), abs=1e-5)
+    ) == pytest.approx(sk.r2_score(right, numbers), abs=1e-5)
 
 
 def test_of_two_classes_the_second_is_the_positive_one(make):

@@ -13,6 +13,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from modrack.data.facts import derive
+from modrack.data.rows import chunks
 from modrack_registry.registry import load_registry
 
 ROWS = [("a fine film", "good"), ("dull, and long", "bad"), ('she said "no"', "bad"), ("so\ngood", "good")]
@@ -153,7 +154,47 @@ def test_rows_of_numbers(tmp_path: Path) -> None:
     made = read(write(tmp_path / "a.csv", rows, ("", "width", "height", "class")))
     data = facts(made)
     assert (data.gives, data.shape, data.classes) == ("tabular", (2,), ["x", "y"])
-    assert made["train"]["tabular"][:] == [[1.5, 3.0], [2.5, 4.0], [3.5, 5.0], [3.5, 5.0]]
+    assert data.inputs == ["width", "height"]
+    assert values(made["train"]) == [[1.5, 3.0], [2.5, 4.0], [3.5, 5.0], [3.5, 5.0]]
+    # What is cut off for validation and test has no say in them.
+    assert data.mean == pytest.approx(np.mean(values(data._train), 0))
+    assert data.std == pytest.approx(np.std(values(data._train), 0))
+
+
+def test_numbers_and_categories_with_gaps(tmp_path: Path) -> None:
+    """A gap is NaN or -1; so is a category that train lacks; a column of a word for each row is left out."""
+    rows = [(40 + n if n != 3 else "", ["smith", "baker", " baker ", ""][n % 4], f"n{n}", n / 2) for n in range(40)]
+    write(tmp_path / "train.csv", rows, ("age", "job", "remark", "label"))
+    write(tmp_path / "test.csv", [(1, "smith", "n1", 2), (2, "pilot", "n2", 3)], ("age", "job", "remark", "label"))
+    made = read(tmp_path)
+    data = facts(made)
+    assert (data.gives, data.target, data.inputs) == ("tabular", "number", ["age", "job"])
+    assert data.categories == {1: ["baker", "smith"]}
+    assert values(made["train"])[:3] == [[40, 1], [41, 0], [42, 0]]
+    assert np.array_equal(values(made["train"])[3], [np.nan, -1], equal_nan=True)
+    assert values(made["test"]) == [[1, 1], [2, -1]]
+    ages = [age for age, _ in values(data._train)]
+    assert data.mean == pytest.approx([np.nanmean(ages), 0])
+    assert data.std == pytest.approx([np.nanstd(ages), 1])
+    labels = data._train["label"][:]
+    assert (data.target_mean, data.target_std) == pytest.approx((np.mean(labels), np.std(labels)))
+    again = type(data).from_dict(json.loads(json.dumps(data.to_dict())))
+    assert (again.mean, again.std, again.target_std) == (data.mean, data.std, data.target_std)
+    assert again.categories == data.categories
+
+
+def test_columns_that_are_named(tmp_path: Path) -> None:
+    rows = [(n, n % 3, "abc"[n % 3], n % 2) for n in range(30)]
+    path = write(tmp_path / "a.csv", rows, ("number", "kind", "text", "label"))
+    assert facts(read(path)).gives == "text"
+    data = facts(read(path, columns=["kind", "text"]))
+    assert (data.gives, data.inputs, data.categories) == ("tabular", ["kind", "text"], {1: ["a", "b", "c"]})
+
+
+def values(rows: Any) -> list[list[float]]:
+    """The rows of a table as a task gets them."""
+    found: list[list[float]] = next(chunks(rows, 100))["tabular"].tolist()
+    return found
 
 
 def test_names_of_classes_that_parquet_brings_along(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
         ("a.json", '[{"text": "u"', "a.json: this is no JSON"),
         ("a.parquet", "PAR?", "a.parquet: this is no parquet file"),
         ("a.txt", "hello", "a.txt: files end in .csv"),
-        ("a.csv", "x,y,class\n1,2,a\n3,,b\n", "a.csv, row 2: there is no number in the column 'y'"),
+        ("a.csv", "x,y,class\n1,2,a\n3,inf,b\n", "a.csv, row 2: inf in the column 'y' is no number to compute with"),
     ],
 )
 def test_one_file(name: str, content: str | bytes, said: str, tmp_path: Path) -> None:
@@ -83,7 +83,10 @@ def test_columns_that_cannot_be_told_say_how_to_choose(tmp_path: Path) -> None:
         f"{path}: which column is the label?",
         "  Say dataset.label=NAME; the columns: words (string), mark (int64), more (string).",
     ]
-    assert "Say dataset.text=NAME; the columns: words" in refused(path, label="mark")[1]
+    assert "Say dataset.text=NAME, or dataset.columns=A,B" in refused(path, label="mark")[1]
+    assert "dataset.columns=ward" in refused(path, label="mark", columns=["ward"])[0]
+    assert "cannot be both" in refused(path, label="mark", columns=["words", "mark"])[0]
+    assert "one of them is the input" in refused(path, text="words", columns=["more"])[0]
 
 
 def test_options_that_name_no_column(tmp_path: Path) -> None:

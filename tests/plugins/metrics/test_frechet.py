@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 import modrack
+from modrack.past import looking_in
 from modrack_plugins.metrics.features import Features
 from modrack_plugins.metrics.frechet import Moments, distance
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
-from modrack_registry.store import at_home
 
 REGISTRY = load_registry()
 
@@ -115,12 +115,12 @@ def test_a_run_trains_against_a_past_runs_features(home: Path) -> None:
 @pytest.mark.parametrize(
     ("features", "shape", "said"),
     [
-        ("inception", (1, 8, 8), "that names no run"),
-        ("run:x", (1, 8, 8), "that names no run"),
+        ("inception", (1, 8, 8), "names no run"),
+        ("run:x", (1, 8, 8), "names no run"),
         ("run:77", (1, 8, 8), "there is no run 77"),
         ("run:1", (1, 28, 28), "it was trained on 1×8×8, and these images are 1×28×28"),
     ],
 )
 def test_what_cannot_be_used_says_why(features: str, shape: tuple[int, ...], said: str, home: Path) -> None:
-    with at_home(home), pytest.raises(UserError, match=said):
+    with looking_in(home), pytest.raises(UserError, match=said):
         make(features, shape)
