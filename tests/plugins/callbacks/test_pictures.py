@@ -115,6 +115,30 @@ def test_a_picture_is_whole_and_stays_below_its_folder(tmp_path: Path) -> None:
         keep_picture(tmp_path, "../out", tile(torch.ones(1, 1, 1)))
 
 
+def test_the_pages_own_callback_draws(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/pictures.md").read_text("utf-8")
+    file = tmp_path / "own.py"
+    file.write_text(page.partition("```python\n")[2].partition("```")[0])
+    run = modrack.train(
+        model="cnn", dataset="digits", epochs=1, home=tmp_path, plugins=[file], callback=["confidence"], **SMALL
+    )
+    assert pictures(run) == ["confidence-00000003.png"]
+    with Image.open(run.pictures[0]) as image:
+        assert image.size == (96, 100)
+
+
+def test_looking_leaves_no_trace(tmp_path: Path) -> None:
+    """With the pictures and without them the same weights come out, dropout included."""
+    words: dict[str, Any] = {"model": "cnn", "dataset": "digits", "epochs": 2, "model.dropout": 0.3, **SMALL}
+    runs = [
+        modrack.train(home=tmp_path / name, callback=callback, **words)
+        for name, callback in (("with", ["worst-predictions"]), ("without", []))
+    ]
+    one, other = (run.load_model("last").state_dict() for run in runs)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert runs[0].metrics == runs[1].metrics
+
+
 def test_drawing() -> None:
     assert grid(torch.rand(5, 1, 28, 28), 3).size == (3 * 58 + 2, 2 * 58 + 2)
     assert grid(torch.rand(1, 4, 100, 50), 3).size == (54, 104)
