@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+import modrack
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 # What a run of an example gives, where it is not the accuracy.
 METRICS = {
     "masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo", "gan": "frechet-distance",
-    "wgan-gp": "frechet-distance", "sentence-embeddings": "retrieval-accuracy",
+    "wgan-gp": "frechet-distance", "diabetes": "rmse", "table": "r2", "sentence-embeddings": "retrieval-accuracy",
 }  # fmt: skip
+NEED_DATA = ("fashion-mnist", "reviews", "reviews-gru", "conll", "table", "distillation")
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
 
@@ -52,7 +55,7 @@ def test_example(example: Path, tmp_path: Path) -> None:
         if not FASHION.is_dir():
             pytest.skip("Debian's dataset-fashion-mnist is not installed")
         words.append(f"dataset.path={FASHION}")
-    if example.stem in METRICS:
+    if METRICS.get(example.stem) in ("perplexity", "retrieval-accuracy"):
         words += TINY
     if example.stem == "reviews":
         words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={reviews(tmp_path)}"]
@@ -60,6 +63,13 @@ def test_example(example: Path, tmp_path: Path) -> None:
         words.append(f"dataset.path={reviews(tmp_path)}")
     if example.stem == "conll":
         words += [f"model.checkpoint={packaged_bert()}", f"dataset.path={tagged(tmp_path)}"]
+    if example.stem == "table":
+        people = "".join(f"{age},{['a', 'b', 'c'][age % 3]},{age * 1.5}\n" for age in range(60))
+        (tmp_path / "people.csv").write_text("age,job,price\n" + people)
+        words += [f"dataset.path={tmp_path / 'people.csv'}", "dataset.label=price"]
+    if example.stem == "distillation":
+        modrack.train(ROOT / "examples/digits.toml", home=tmp_path / "home", steps=2, limit=96, device="cpu")
+        words.append("task.teacher=run:1")
     done = subprocess.run(
         [sys.executable, "-m", "modrack", "train", str(example), *words, "--home", str(tmp_path / "home"), "--json"],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
@@ -69,7 +79,7 @@ def test_example(example: Path, tmp_path: Path) -> None:
     assert made["status"] == "finished"
     assert f"test.{METRICS.get(example.stem, 'accuracy')}" in made["metrics"]
     needs = example.read_text().splitlines()[0].startswith("# Needs data:")
-    assert needs == (example.stem in ("fashion-mnist", "reviews", "reviews-gru", "conll"))
+    assert needs == (example.stem in NEED_DATA)
 
 
 def test_an_example_that_needs_data_says_so_when_it_is_not_given(tmp_path: Path) -> None:

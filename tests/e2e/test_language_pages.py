@@ -1,4 +1,4 @@
-"""The commands of the pages on language models name parts and options that are there."""
+"""The commands of the pages on language models and on models of images name parts and options that are there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ PAGES = Path(__file__).parents[2] / "docs" / "tasks"
 
 
 def commands() -> list[str]:
-    texts = [(PAGES / page).read_text("utf-8") for page in ("masked-lm.md", "causal-lm.md", "contrastive.md")]
+    pages = ("masked-lm.md", "causal-lm.md", "contrastive.md", "vae.md", "gan.md")
+    texts = [(PAGES / page).read_text("utf-8") for page in (*pages, "../pictures.md")]
     return [line for text in texts for line in re.findall(r"^`?(modrack train .*?)(?:`\.?)?$", text, re.M)]
 
 

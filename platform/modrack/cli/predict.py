@@ -10,6 +10,7 @@ import click
 
 from modrack.cli.rack import debug_flag, home_flag, json_flag
 from modrack.cli.text import as_json_line, cell, columns, number
+from modrack_registry.errors import UserError
 
 if TYPE_CHECKING:
     from modrack.runner.prediction import Answer
@@ -24,6 +25,14 @@ _TOLD = 60
 @click.option("--column", metavar="NAME", help="The column of a table that is the input.")
 @click.option("--checkpoint", default="best", show_default=True, metavar="NAME", help="best, last, or step-00000500.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--pictures",
+    default="predictions",
+    show_default=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where images are written that a model makes.",
+)
 @json_flag
 @home_flag
 @debug_flag
@@ -33,6 +42,7 @@ def command(
     column: str | None,
     checkpoint: str,
     device: str,
+    pictures: Path,
     json_: bool,
     home: Path | None,
 ) -> None:
@@ -61,9 +71,24 @@ def command(
         at_once=1 if "-" in inputs and sys.stdin.isatty() else None,
         note=lambda text: click.echo(cell(text), err=True),
     )
+    done = 0
     for some in answers:
+        for answer in some:
+            done += 1
+            for name, value in answer.values.items():
+                if hasattr(value, "save"):  # an image of Pillow; its file stands for it
+                    answer.values[name] = _written(value, pictures / f"{done:06d}-{name}.png")
         click.echo("\n".join(map(_object, some) if json_ else columns(map(_line, some))))
         sys.stdout.flush()
+
+
+def _written(image: Any, place: Path) -> str:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        image.save(place)
+    except OSError as error:
+        raise UserError(f"{place}: {error.strerror or error}.", "Name another folder with --pictures.") from None
+    return str(place)
 
 
 def _object(answer: Answer) -> str:

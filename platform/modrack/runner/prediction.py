@@ -30,7 +30,10 @@ TOGETHER = 8
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one row: `values` by name, as its task decodes them; `input` is what the row is called."""
+    """What a model says of one row: `values` by name, as its task decodes them; `input` is what the row is called.
+
+    Values are plain data, or images of Pillow.
+    """
 
     input: str
     values: dict[str, Any]

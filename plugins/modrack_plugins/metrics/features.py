@@ -32,7 +32,7 @@ class Features:
 
 
 def features_of(reference: str, shape: tuple[int, ...]) -> Features:
-    """Those of `run:3`, whose classifier must take images of `shape`. Raises UserError where it cannot be used."""
+    """Those of `run:3` or `run:3/last`, which must take images of `shape`. Raises UserError where it does not."""
     run = modrack.past_run(reference)
     if run is None:
         raise modrack.UserError(f"features={reference} names no run.", "Like features=run:3, or pixels.")
@@ -43,14 +43,14 @@ def features_of(reference: str, shape: tuple[int, ...]) -> Features:
             f"features={reference}: it was trained on {seen}, and these images are {'×'.join(map(str, shape))}.",
             "Train a classifier on this dataset first.",
         )
-    return _loaded(run.folder.parent, run.id)
+    return _loaded(run.folder.parent, run.id, reference.partition("/")[2] or "best")
 
 
 @lru_cache(maxsize=4)
-def _loaded(home: Path, number: int) -> Features:
+def _loaded(home: Path, number: int, checkpoint: str) -> Features:
     """Kept, as each evaluation asks anew."""
     [run] = modrack.runs(f"id={number}", home=home)
-    model: Any = run.load_model()
+    model: Any = run.load_model(checkpoint)
     if not isinstance(model, nn.Module) or not any(isinstance(module, nn.Linear) for module in model.modules()):
         raise modrack.UserError(
             f"features=run:{run.id}: {run.model} is no classifier that ends in a linear layer.",

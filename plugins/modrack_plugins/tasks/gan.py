@@ -52,7 +52,7 @@ class Gan(modrack.Task):
         return modrack.Step(None, {"image": batch["image"], "generated": self.generate(parts, batch)})
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:
-        """`generated`: uint8 arrays (height, width[, 3])."""
+        """`generated`, an image of Pillow."""
         return {"generated": shown(self.generate(parts, batch))}
 
 

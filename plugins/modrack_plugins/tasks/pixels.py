@@ -18,6 +18,8 @@ def pixels(batch: Batch) -> Batch:
 
 
 def shown(images: Tensor) -> list[Any]:
-    """(n, channels, height, width) from 0 to 1 as uint8 arrays, (height, width) of grey and (height, width, 3) else."""
+    """(n, channels, height, width) from 0 to 1 as images of Pillow, for a person."""
+    from PIL import Image
+
     whole = (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [image[:, :, 0] if image.shape[2] == 1 else image for image in whole]
+    return [Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image) for image in whole]

@@ -52,6 +52,6 @@ class Vae(modrack.Task):
         return made
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:
-        """`reconstruction` of the row and `generated` from noise: uint8 arrays (height, width[, 3])."""
+        """`reconstruction` of the row and `generated` from noise, images of Pillow."""
         outputs = self.evaluate(parts, batch).outputs
         return {name: shown(outputs[name]) for name in ("reconstruction", "generated")}

@@ -58,7 +58,7 @@ def say(home: Path, tmp_path: Path) -> Say:
 
     def run(verb: str, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "modrack", verb, *words, "--home", str(home / "runs")],
+            [sys.executable, "-m", "modrack", verb, "--home", str(home / "runs"), *words],
             cwd=tmp_path, capture_output=True, text=True, timeout=120, **more,
         )  # fmt: skip
 

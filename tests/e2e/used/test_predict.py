@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import modrack
 from modrack_registry.errors import UserError
@@ -78,6 +79,20 @@ def test_what_comes_before_a_mistake_is_answered(say, pictures: list[Path], tmp_
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == "broken.png: the image cannot be read (UnidentifiedImageError).\n"
     assert "There is no file none.png." in say("predict", "1", "none.png").stderr
+
+
+def test_answers_that_are_images_become_files(say, home: Path, pictures: list[Path], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = modrack.train(
+        model="vae", limit=64, steps=2, home=tmp_path / "runs", device="cpu", threads=1, **{"model.width": 8}
+    )
+    words = [str(made.id), pictures[0].name, pictures[1].name, "--home", str(tmp_path / "runs")]
+    told = lines(say("predict", *words, "--pictures", "made", "--json"))
+    assert [each["input"] for each in told] == [pictures[0].name, pictures[1].name]
+    for each in told:
+        for name in ("reconstruction", "generated"):
+            with Image.open(tmp_path / each[name]) as image:
+                assert image.size == (8, 8)
+    assert made.predict(pictures[0])[0]["generated"].size == (8, 8)
 
 
 def test_answers_come_while_lines_still_come(home: Path) -> None:

@@ -18,6 +18,7 @@ from modrack.runner.pictures import keep_picture
 from modrack_plugins.drawing import captioned, grid, matrix, tile
 from modrack_registry.errors import RunFailed
 
+WAYS = ("reconstruction", "generated")
 SMALL: dict[str, Any] = {"threads": 1, "device": "cpu", "limit": 96, "model.width": 4}
 
 
@@ -114,6 +115,30 @@ def test_a_picture_is_whole_and_stays_below_its_folder(tmp_path: Path) -> None:
         keep_picture(tmp_path, "../out", tile(torch.ones(1, 1, 1)))
 
 
+def test_the_pages_own_callback_draws(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/pictures.md").read_text("utf-8")
+    file = tmp_path / "own.py"
+    file.write_text(page.partition("```python\n")[2].partition("```")[0])
+    run = modrack.train(
+        model="cnn", dataset="digits", epochs=1, home=tmp_path, plugins=[file], callback=["confidence"], **SMALL
+    )
+    assert pictures(run) == ["confidence-00000003.png"]
+    with Image.open(run.pictures[0]) as image:
+        assert image.size == (96, 100)
+
+
+def test_looking_leaves_no_trace(tmp_path: Path) -> None:
+    """With the pictures and without them the same weights come out, dropout included."""
+    words: dict[str, Any] = {"model": "cnn", "dataset": "digits", "epochs": 2, "model.dropout": 0.3, **SMALL}
+    runs = [
+        modrack.train(home=tmp_path / name, callback=callback, **words)
+        for name, callback in (("with", ["worst-predictions"]), ("without", []))
+    ]
+    one, other = (run.load_model("last").state_dict() for run in runs)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert runs[0].metrics == runs[1].metrics
+
+
 def test_drawing() -> None:
     assert grid(torch.rand(5, 1, 28, 28), 3).size == (3 * 58 + 2, 2 * 58 + 2)
     assert grid(torch.rand(1, 4, 100, 50), 3).size == (54, 104)
@@ -122,3 +147,28 @@ def test_drawing() -> None:
     assert table.width == table.height
     assert matrix([[1.0] * 70] * 70, [str(number) for number in range(70)]).width > 70 * 14
     assert captioned([tile(torch.ones(1, 4, 4), 5)] * 3, ["one\ntwo", "ünï", "3"], 2).height > 40
+
+
+def test_predictions_that_are_images_become_files(tmp_path: Path) -> None:
+    home, shown = tmp_path / "home", tmp_path / "shown.png"
+    modrack.train(model="vae", dataset="digits", steps=1, home=home, **SMALL)
+    tile(torch.rand(1, 8, 8)).save(shown)
+    words = [
+        "predict",
+        "1",
+        str(shown),
+        str(shown),
+        "--home",
+        str(home),
+        "--pictures",
+        str(tmp_path / "made"),
+        "--json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "modrack", *words], capture_output=True, text=True, check=True, timeout=120
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    files = [Path(line[name]).name for line in lines for name in WAYS]
+    assert files == [f"{number:06d}-{name}.png" for number in (1, 2) for name in WAYS]
+    with Image.open(lines[1]["generated"]) as image:
+        assert (image.size, image.mode) == ((8, 8), "L")

@@ -60,6 +60,15 @@ def test_a_model_that_does_not_say_what_it_gives_still_classifies(tmp_path: Path
     assert chosen(plugins=(file,), model="unsaid").one("task").component.name == "classification"
 
 
+def test_the_pages_own_model_trains(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/tasks/vae.md").read_text("utf-8")
+    file = tmp_path / "own.py"
+    file.write_text("import modrack\n\n" + page.partition("```python\n")[2].partition("```")[0])
+    values = {"model": "flat", "dataset": "digits", "limit": 64, "steps": 1, "device": "cpu", "threads": 1}
+    rig = build(resolve(load_registry([file]), values=values, environment={}))
+    assert (list(rig.parts), type(rig.task).__name__) == (["encoder", "decoder"], "Vae")
+
+
 def test_a_task_that_does_not_fit_says_what_does() -> None:
     with pytest.raises(UserError, match="task vae needs a model that gives reconstruction; cnn gives logits"):
         chosen(model="cnn", task="vae")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from modrack.data.rows import chunks
 from modrack.runner.encode import encode_split
 from modrack.runner.feeder import Feeder
 from modrack.runner.parts import Parts
+from modrack.runner.stored import load_stored
 from modrack_plugins.models import recurrent, transformers
 from modrack_plugins.tasks.token_classification import TokenClassification
 
@@ -161,6 +163,21 @@ def test_a_word_of_nothing_has_the_piece_behind_it() -> None:
     data, splits = made(tokens=[["a", "\u200d\u00ad", "b"]], tags=[[0, 1, 0]])
     encoded = TokenClassification(data, recurrent.lstm(made()[0]).processor).encode(next(chunks(splits["train"], 10)))
     assert len(encoded["words"].values) == len(encoded["target"].values) == 3
+
+
+def test_a_run_is_used_again(tmp_path: Path) -> None:
+    """What is stored of a run finds names in a text that somebody types: tokenizer, weights and classes come back."""
+    sizes = {"model.width": 24, "model.embedding": 24, "dataset.rows": 800, "optimizer.lr": 1e-2}
+    settings = {"epochs": 6, "batch_size": 16, "threads": 1, "device": "cpu", "home": str(tmp_path)}
+    run = modrack.train(model="gru", dataset="cldr-entities", **settings, **sizes)
+    assert run.metrics["test.span-f1"] > 0.3
+    experiment, data, parts = load_stored(run)
+    task = experiment.one("task").component.factory(data, parts.processor)
+    encoded = encode_split(Dataset.from_dict({data.input: ["Flights to Germany leave every 4 hours."]}), task)
+    [batch] = Feeder(encoded, batch_size=1, device=torch.device("cpu"), resident=False).once()
+    with torch.no_grad():
+        [told] = task.predict(parts, batch)["entities"]
+    assert ("Germany", 11) in [(each["text"], each["start"]) for each in told]
 
 
 def test_mistakes() -> None:
