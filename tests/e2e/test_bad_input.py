@@ -41,7 +41,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
         ("a.csv", "", r"a\.csv: the file is empty"),
         ("a.csv", "text,label\n", r"a\.csv: there are no rows"),
         ("a.csv", "words,mark\n" * 3, r"which column is the label\?\n.*words \(string\), mark"),
-        ("a.csv", "p,q,label\nx,y,1\nz,w,2\n", r"which column is the text\?\nSay dataset\.text=NAME; the columns: p"),
+        ("a.csv", "p,q,label\nx,y,1\nz,w,2\n", r"which column is the text\?\nSay dataset\.text=NAME, or"),
         ("a.csv", TEXTS + "too,many,fields\n", r"a\.csv, row 21 \(line 22\): 3 fields, where the header has 2"),
         ("a.csv", TEXTS + "no label,\n", r"a\.csv, row 21: there is no label"),
         ("a.csv", "text,label\n" + "row,same\n" * 9, r"one class only \(same\)"),

@@ -101,7 +101,7 @@ def test_dropout_and_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"width": 15}, r"width=15 is no multiple of model\.heads=2"),
         ({"architecture": "electr"}, r"has none of this name(.|\n)*electra"),
-        ({"architecture": "vit"}, "has none of this name that classifies texts"),
+        ({"architecture": "vit"}, "has none of this name that can classify texts"),
         ({"architecture": "funnel"}, r"funnel model of this size cannot be made: .*block_sizes"),
     ],
 )
