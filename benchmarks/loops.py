@@ -57,7 +57,9 @@ def cnn(data: tuple[torch.Tensor, ...], **options: Any) -> nn.Module:
     made = load_registry().find("model", "cnn")
     torch.manual_seed(0)
     shape, classes = tuple(data[0].shape[1:]), list(range(int(data[1].max()) + 1))
-    facts = SimpleNamespace(shape=shape, classes=classes, gives="image", target="class", restore=None)
+    facts = SimpleNamespace(
+        shape=shape, classes=classes, outputs=len(classes), gives="image", target="class", restore=None
+    )
     return made.make({"data": facts}, {name: option.default for name, option in made.options.items()} | options)
 
 

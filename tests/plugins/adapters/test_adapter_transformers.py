@@ -69,7 +69,12 @@ def test_new_models_of_texts(make, name):
         ("vit", images(), {"width": 15, "heads": 2}, "model.width=15 is no multiple"),
         ("pvt_v2", images(size=12), {}, "cannot take images of 12×12 pixels with 3 channels"),
         ("gemma3", sample("text")[0], {"vocabulary": 300, **SMALL}, "billion weights"),
-        ("layoutlm", SimpleNamespace(restore=None, target="class"), {"checkpoint": "/no/folder"}, "there is no such folder"),
+        (
+            "layoutlm",
+            SimpleNamespace(restore=None, target="class"),
+            {"checkpoint": "/no/folder"},
+            "there is no such folder",
+        ),
         ("vit", images(), {"checkpoint": "/no/folder"}, "there is no such folder"),
     ],
 )
