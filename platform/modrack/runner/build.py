@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from torch import nn
 from modrack.configure.experiment import Choice, Experiment
 from modrack.data.facts import Data, derive
 from modrack.runner.added import use_added
-from modrack.runner.allocator import keep_memory
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.engine import Engine
@@ -29,6 +27,7 @@ from modrack.runner.fit import check_classes, check_metrics, check_model, classe
 from modrack.runner.flops import counting_flops
 from modrack.runner.groups import freeze, parameter_groups
 from modrack.runner.hardware import probe, probe_onednn
+from modrack.runner.kernels import choose_kernels
 from modrack.runner.noise import mix
 from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
@@ -245,17 +244,7 @@ def evaluation_batch(experiment: Experiment) -> int:
 
 
 def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -> None:
-    torch.set_num_threads(plan["threads"])
-    if hasattr(torch.backends.mkldnn, "matmul"):
-        precision = "bf16" if plan["matmul"] == "onednn" else "none"
-        torch.backends.mkldnn.matmul.fp32_precision = precision
-    if device.type == "cpu":
-        keep_memory()
-    if plan["tf32"]:
-        torch.backends.cuda.matmul.fp32_precision = "tf32"
-        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
-    if device.type != "cpu":
-        _choose_kernels(plan["deterministic"])
+    choose_kernels(plan, device)
     learning = {name for names in task.phases.values() for name in (names or tuple(parts))}
     for name, part in parts.items():
         part.to(device)
@@ -268,15 +257,6 @@ def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -
             part.train()
         if plan["compile"]:
             part.compile()
-
-
-def _choose_kernels(deterministic: bool) -> None:
-    if deterministic:
-        # cuBLAS reads it when it is first used. https://docs.nvidia.com/cuda/cublas/#results-reproducibility
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
-    # Trying cuDNN's algorithms pays, as shapes are few; but another one may win the next time.
-    torch.backends.cudnn.benchmark = not deterministic
 
 
 def _optimizers(

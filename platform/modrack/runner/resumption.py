@@ -10,6 +10,7 @@ from modrack.past import looking_in
 from modrack.runner.build import build
 from modrack.runner.checkpoint import damage
 from modrack.runner.engine import joined
+from modrack.runner.kernels import kernels_kept
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.session import carry_out
 from modrack_registry.errors import UserError
@@ -43,7 +44,7 @@ def resume(
     wrong = damage(place)
     if wrong:
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
-    with looking_in(store.home), joined(experiment.settings.device) as engine:
+    with looking_in(store.home), kernels_kept(), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine, restore=place, before=past.plan)
         changes = component_changes(past, experiment)
         if changes and not allow_changes:

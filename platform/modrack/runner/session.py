@@ -19,6 +19,7 @@ from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions
 from modrack.runner.export import export
 from modrack.runner.figures import figures
+from modrack.runner.kernels import kernels_kept
 from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
@@ -56,7 +57,7 @@ def run(
 
         return resume(again, home=home, report=report)
     _check_room(store.home)
-    with looking_in(store.home), joined(experiment.settings.device) as engine:
+    with looking_in(store.home), kernels_kept(), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
         accept(rig)
         _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)

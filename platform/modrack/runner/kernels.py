@@ -1,0 +1,60 @@
+"""Which kernels torch computes with. They are settings of the whole process, so a run puts them back at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from modrack.runner.allocator import keep_memory
+from modrack.runner.plan import Plan
+
+
+def choose_kernels(plan: Plan, device: torch.device) -> None:
+    """Set what `plan` decided: threads, matrix multiplies, determinism."""
+    torch.set_num_threads(plan["threads"])
+    if hasattr(torch.backends.mkldnn, "matmul"):
+        precision = "bf16" if plan["matmul"] == "onednn" else "none"
+        torch.backends.mkldnn.matmul.fp32_precision = precision
+    if device.type == "cpu":
+        keep_memory()
+    if plan["tf32"]:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+    if device.type != "cpu":
+        _choose_order(plan["deterministic"])
+
+
+@contextlib.contextmanager
+def kernels_kept() -> Iterator[None]:
+    """Put the settings back at the end: whoever trains from Python has other code in the same process.
+
+    One that stays is no bare nuisance: torch's older question, `torch.get_float32_matmul_precision()`, which Lightning
+    asks, raises where one backend's precision was set by itself.
+    """
+    backends: Any = torch.backends
+    places = [backends.mkldnn.matmul, backends.cuda.matmul, backends.cudnn.conv]
+    precisions = [place.fp32_precision for place in places]
+    threads, benchmark = torch.get_num_threads(), backends.cudnn.benchmark
+    strict = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        for place, precision in zip(places, precisions, strict=True):
+            place.fp32_precision = precision
+        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+        backends.cudnn.benchmark = benchmark
+
+
+def _choose_order(deterministic: bool) -> None:
+    if deterministic:
+        # cuBLAS reads it when it is first used. https://docs.nvidia.com/cuda/cublas/#results-reproducibility
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    # Trying cuDNN's algorithms pays, as shapes are few; but another one may win the next time.
+    torch.backends.cudnn.benchmark = not deterministic

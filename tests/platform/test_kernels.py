@@ -1,0 +1,52 @@
+"""A run sets torch's process-wide settings for itself, and leaves them as it found them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import modrack
+from modrack.runner.kernels import choose_kernels, kernels_kept
+from modrack.runner.plan import Decision, Plan
+
+FAST = Plan(
+    [
+        Decision(name, value, "made up")
+        for name, value in {"threads": 1, "matmul": "onednn", "tf32": True, "deterministic": False}.items()
+    ]
+)
+
+
+def settings() -> list[Any]:
+    backends: Any = torch.backends
+    return [
+        torch.get_num_threads(), backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision,
+        backends.cudnn.conv.fp32_precision, backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled(),
+    ]  # fmt: skip
+
+
+def test_all_that_a_plan_sets_is_put_back() -> None:
+    before = settings()
+    with kernels_kept():
+        choose_kernels(FAST, torch.device("cuda"))
+        assert settings()[:4] == [1, "bf16", "tf32", "tf32"]
+    assert settings() == before
+    # Lightning asks this before it trains; it raises where a backend's own setting was left behind.
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_training_from_python_leaves_no_setting_behind(tmp_path: Path) -> None:
+    before = settings()
+    torch.set_num_threads(2)
+    try:
+        modrack.train(home=tmp_path, model="cnn", dataset="digits", limit=64, epochs=1, threads=1)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(modrack.RunFailed):
+            modrack.train(home=tmp_path, threads=1, limit=64, epochs=1, **{"optimizer.lr": 1e30})
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before[0])
+    assert settings() == before
