@@ -20,6 +20,7 @@ BF16_CPU = Hardware(None, "", 0, None, 0, 2, 24 * GB, "EPYC", True)
 OLD_CPU = Hardware(None, "", 0, None, 0, 4, 8 * GB, "i5", False)
 
 IMAGES = Facts(54_000, 42 << 20, False, 6_500_000, 4e7, True, 4000)
+LARGE = replace(IMAGES, flops=4e9)
 SMALL = Facts(1_300, 80_000, False, 300_000, 1e5, True, 200)
 TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
 
@@ -29,10 +30,12 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
     [
         (
             H100,
-            IMAGES,
+            LARGE,
             {},
             {"device": "cuda", "precision": "bf16", "tf32": True, "channels_last": True, "feeder": "resident"},
         ),
+        (H100, IMAGES, {}, {"precision": "fp32", "tf32": True}),
+        (H100, IMAGES, {"precision": "bf16"}, {"precision": "bf16"}),
         (H100, IMAGES, {"precision": "fp32"}, {"precision": "fp32", "tf32": False}),
         (H100, IMAGES, {"device": "cpu"}, {"device": "cpu", "precision": "bf16", "feeder": "host"}),
         (H100, replace(IMAGES, bytes=60 * GB), {}, {"feeder": "host"}),
