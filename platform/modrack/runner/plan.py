@@ -17,8 +17,8 @@ from modrack_registry.errors import UserError
 RESIDENT_SHARE = 0.25
 # Below this many operations a step, casting costs more than bf16 saves (measured on two avx512_bf16 cores).
 BF16_STEP_FLOPS = 3e8
-# The same on CUDA, where the host's launching of kernels takes longer than so small a step's arithmetic: on an H200 bf16
-# lost 15 to 35% at 8, 90 and 320 GFLOP a step and won 27% at 520 (benchmarks/RESULTS.md).
+# The same on CUDA, where the host's launching of kernels takes longer than so small a step's arithmetic: on an H200
+# bf16 lost 16 to 36% at 8, 90 and 320 GFLOP a step, and won 27% at 520 (benchmarks/RESULTS.md).
 BF16_LAUNCH_FLOPS = 4e11
 # Below this, threads cost more in waiting for each other than they save.
 THREADS_STEP_FLOPS = 3e7
