@@ -75,6 +75,11 @@ MISTAKES = {
         "model own/net ({file}:4) gives 12 logits a row, and the dataset has 10 classes.\n"
         "  Write len(data.classes) as the size of its last layer.",
     ),
+    "a sort that no dataset gives": (
+        "@modrack.model(takes='imag', gives='logits')\ndef net(data):\n    '''A net.'''\n",
+        {"model": "net"},
+        "model own/net ({file}:4) takes imag, which no dataset gives.\n  Did you mean image?",
+    ),
     "a dataset without the declared input": (
         "@modrack.dataset(gives='image', target='class')\ndef rows():\n    '''Rows.'''\n    import datasets\n"
         "    names = datasets.Features(text=datasets.Value('string'), label=datasets.ClassLabel(names=['a', 'b']))\n"

@@ -13,6 +13,7 @@ from modrack.seam import Task
 from modrack_registry.component import Component
 from modrack_registry.errors import UserError
 from modrack_registry.registry import Registry
+from modrack_registry.suggest import did_you_mean
 
 
 def check_model(registry: Registry, model: Component, dataset: Component, data: Data) -> None:
@@ -22,6 +23,11 @@ def check_model(registry: Registry, model: Component, dataset: Component, data: 
         return
     models = [each.name for each in registry.components("model") if data.gives in sorts(each, "takes")]
     datasets = [each.name for each in registry.components("dataset") if set(takes) & set(sorts(each, "gives"))]
+    if not datasets:
+        known = {sort for each in registry.components("dataset") for sort in sorts(each, "gives")}
+        raise UserError(
+            f"{model.where} takes {' or '.join(takes)}, which no dataset gives.", did_you_mean(takes[0], known)
+        )
     raise UserError(
         f"model {model.name} takes {' or '.join(takes)}, but dataset {dataset.name} gives {data.gives}.",
         f"For {data.gives}: --model {_listed(models)}.\nFor {model.name}: --dataset {_listed(datasets)}.",
