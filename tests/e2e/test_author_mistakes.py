@@ -61,6 +61,13 @@ MISTAKES = {
         "model own/net ({file}:4) returned None, not a torch.nn.Module.\n"
         "  Write `return` and a module, or a dict of named modules.",
     ),
+    "a lazy layer": (
+        "@modrack.model(takes='image', gives='logits')\ndef net(data):\n    '''A net.'''\n    from torch import nn\n"
+        "    return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))\n",
+        {"model": "net"},
+        "model own/net ({file}:4) returned a module whose weight 1.weight has no size yet: its layer is a lazy one.\n"
+        "  Write nn.Linear for nn.LazyLinear and so on, with sizes from data.shape and data.classes.",
+    ),
     "too few classes": (
         "@modrack.model(takes='image', gives='logits')\ndef net(data):\n    '''A net.'''\n    from torch import nn\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))\n",

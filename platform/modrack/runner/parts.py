@@ -21,9 +21,9 @@ class Parts:
     def of(cls, made: Any, model: str) -> Parts:
         """From a factory's return value. Raises UserError for anything but a module or a dict of them."""
         if isinstance(made, nn.Module):
-            return cls({"model": made})
+            return cls(_sized({"model": made}, model))
         if isinstance(made, dict) and made and all(isinstance(part, nn.Module) for part in made.values()):
-            return cls(dict(made))
+            return cls(_sized(dict(made), model))
         raise UserError(
             f"{model} returned {_spoken(made)}, not a torch.nn.Module.",
             "Write `return` and a module, or a dict of named modules.",
@@ -55,6 +55,18 @@ class Parts:
     def processor(self) -> Any:
         """What a part carries to turn raw rows into its input: a tokenizer or image processor, or None."""
         return next((part.processor for part in self._modules.values() if hasattr(part, "processor")), None)
+
+
+def _sized(modules: dict[str, nn.Module], model: str) -> dict[str, nn.Module]:
+    # Lazy weights have no size before a batch, and the plan and the optimizer need one before that.
+    for part in modules.values():
+        for name, weight in part.named_parameters():
+            if nn.parameter.is_lazy(weight):
+                raise UserError(
+                    f"{model} returned a module whose weight {name} has no size yet: its layer is a lazy one.",
+                    "Write nn.Linear for nn.LazyLinear and so on, with sizes from data.shape and data.classes.",
+                )
+    return modules
 
 
 def _spoken(made: Any) -> str:
