@@ -230,6 +230,13 @@ def test_what_is_no_plugin_file(name: str, said: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, said)
 
 
+def test_what_is_checked_must_be_there(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "modrack", "check", "none.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    said = "none.py: there is no such file.\n  Give a .py file, a folder, or an installed plugin.\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def test_an_unforeseen_error_says_where_in_the_plugin_it_arose(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(HEAD + "@modrack.model\ndef net(data):\n    '''A net.'''\n    return {}['x']\n")
     command = [sys.executable, "-m", "modrack", "train", "--plugin", "own.py", "--model", "net", "limit=60"]

@@ -81,6 +81,8 @@ def subjects_of(target: str, only: Sequence[str] = ()) -> list[Subject]:
 def _sources(target: str, installed: list[Source]) -> list[Source]:
     path = Path(target)
     if path.suffix == ".py":
+        if not path.exists():  # in the words of who asked: nobody said --plugin
+            raise UserError(f"{target}: there is no such file.", "Give a .py file, a folder, or an installed plugin.")
         return [source for source in find_sources([path]) if source.origin == "file"]
     if path.is_dir() and (path / "pyproject.toml").is_file():
         return _of_project(path)
