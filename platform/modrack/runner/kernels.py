@@ -39,15 +39,15 @@ def kernels_kept() -> Iterator[None]:
     places = [backends.mkldnn.matmul, backends.cuda.matmul, backends.cudnn.conv]
     precisions = [place.fp32_precision for place in places]
     threads, benchmark = torch.get_num_threads(), backends.cudnn.benchmark
-    strict = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    strict = torch.get_deterministic_debug_mode()
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         for place, precision in zip(places, precisions, strict=True):
             place.fp32_precision = precision
-        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+        if torch.get_deterministic_debug_mode() != strict:  # to set it imports the compiler, a second on its own
+            torch.set_deterministic_debug_mode(strict)
         backends.cudnn.benchmark = benchmark
 
 
