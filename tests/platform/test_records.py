@@ -8,7 +8,9 @@ import math
 import sqlite3
 
 import pytest
+from click.testing import CliRunner
 
+from modrack.cli.runs_show import command as show
 from modrack.records.export import export
 from modrack.records.importing import bring_in
 from modrack_registry.errors import UserError
@@ -118,6 +120,15 @@ def test_import_from_mlflow_once(tmp_path):
     assert values[0] == 0.5
     assert math.isnan(values[1])
     assert second.status == "interrupted"
+
+
+def test_an_imported_run_is_shown_without_what_it_has_not(tmp_path):
+    store = open_store(tmp_path / "home")
+    bring_in("mlflow", mlflow(tmp_path / "mlflow.db"), store)
+    shown = CliRunner().invoke(show, ["1", "--home", str(tmp_path / "home")]).output
+    assert "Run 1  first" in shown
+    assert "seed" not in shown
+    assert "command" not in shown
 
 
 def test_import_from_tensorboard(tmp_path):

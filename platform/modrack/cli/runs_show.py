@@ -52,9 +52,10 @@ def _page(run: Run) -> list[str]:
         ("started", f"{run.started.astimezone():%Y-%m-%d %H:%M:%S}, ran {duration(run.seconds) or '?'}{speed}"),
         *([("tags", ", ".join(run.tags))] if run.tags else []),
         *([("note", run.note)] if run.note else []),
-        ("command", shlex.join(map(str, run.command or []))),
+        # An imported run may have neither command nor seed.
+        *([("command", shlex.join(map(str, run.command)))] if run.command else []),
         *_cost(run.extra),
-        ("seed", str(run.seed)),
+        *([("seed", str(run.seed))] if run.seed is not None else []),
         *([("commit", f"{git['commit']}{', with changes' if git.get('dirty') else ''}")] if git.get("commit") else []),
         ("folder", str(run.folder)),
     ]
