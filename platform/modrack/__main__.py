@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -9,7 +10,14 @@ def main() -> None:
     """Run the command line with this process's arguments, and end it with the exit code."""
     from modrack.cli.door import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # All is written by now. Torn down in Python's order, a thread of the process group that is still there now and
+        # then aborts the process ("terminate called without an active exception"), and torchrun fails the whole run.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
