@@ -116,7 +116,7 @@ def joined(device: str = "cpu") -> Iterator[Engine]:
         torch.accelerator.set_device_index(local_rank)
     # Facts of the host (counts, requests to stop) travel by gloo, so that asking never waits for the device.
     # torchrun keeps its store when it starts all again: addresses of dead processes must not be found in it.
-    store, rank, size = next(rendezvous("env://"))
+    store, rank, size = _met()
     again = PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     torch.distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if accelerated else "gloo", store=again, rank=rank, world_size=size
@@ -125,6 +125,23 @@ def joined(device: str = "cpu") -> Iterator[Engine]:
         yield Engine(torch.distributed.get_rank(), world, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _met() -> tuple[Any, int, int]:
+    """The store where all processes meet, this one's rank, and how many they are. Raises UserError where they cannot."""
+    try:
+        found: tuple[Any, int, int] = next(rendezvous("env://"))
+    except ValueError as error:
+        raise UserError(
+            f"WORLD_SIZE is set, but {error}.", "Start several processes with torchrun, or unset it."
+        ) from None
+    except (torch.distributed.DistError, RuntimeError) as error:
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        raise UserError(
+            f"The processes cannot meet at {place}: {str(error).splitlines()[0][:200]}",
+            "Another launch may use the port: take another one (torchrun --master-port, or --rdzv-endpoint HOST:PORT).",
+        ) from None
+    return found
 
 
 def synchronise(part: Any, on: bool) -> None:
