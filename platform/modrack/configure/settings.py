@@ -31,6 +31,12 @@ class Settings:
     layer_decay: Annotated[
         float | None, Gt(0), Lt(1), "factor on the learning rate from each layer to the one below"
     ] = None
+    lora_rank: Annotated[int | None, Gt(0), "learn low-rank adapters of this rank, and the head, by peft"] = None
+    lora_alpha: Annotated[float | None, Gt(0), "scale of the adapters, over their rank; none: twice the rank"] = None
+    lora_dropout: Annotated[float, Ge(0), Lt(1), "share of the adapters' inputs that is left out in training"] = 0.0
+    lora_layers: Annotated[list[str], "linear layers that get an adapter, by name: *query, *value; none: all"] = field(
+        default_factory=list
+    )
     clip: Annotated[float | None, Gt(0), "largest norm of the gradient"] = None
     monitor: Annotated[str | None, "the value that says which checkpoint is best, as validation.accuracy"] = None
     patience: Annotated[int | None, Gt(0), "evaluations without improvement before the run stops"] = None
@@ -50,7 +56,7 @@ class Settings:
 
 
 # Settings that are written with a dot, as they belong together.
-_GROUPED = ("checkpoint",)
+_GROUPED = ("checkpoint", "lora")
 
 
 def path_of(name: str) -> str:

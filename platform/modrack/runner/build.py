@@ -28,6 +28,7 @@ from modrack.runner.flops import counting_flops
 from modrack.runner.groups import freeze, parameter_groups
 from modrack.runner.hardware import probe, probe_onednn
 from modrack.runner.kernels import choose_kernels
+from modrack.runner.lora import add_adapters
 from modrack.runner.noise import mix
 from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
@@ -95,6 +96,7 @@ def build(
     data.restore = restore
     seed_all(mix(settings.seed), torch.device("cpu"))
     parts = Parts.of(model_choice.component.make({"data": data}, model_choice.options), model_choice.component.where)
+    add_adapters(parts, settings)
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
     metrics = experiment.many("metric")
     check_metrics(metrics, task, task_choice.component)

@@ -128,7 +128,7 @@ def joined(device: str = "cpu") -> Iterator[Engine]:
 
 
 def _met() -> tuple[Any, int, int]:
-    """The store where all processes meet, this one's rank, and how many they are. Raises UserError where they cannot."""
+    """The store where all processes meet, this one's rank, and how many they are. Raises UserError."""
     try:
         found: tuple[Any, int, int] = next(rendezvous("env://"))
     except ValueError as error:

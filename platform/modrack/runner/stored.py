@@ -9,6 +9,7 @@ from modrack.configure.experiment import Experiment
 from modrack.configure.resolve import resolve
 from modrack.data.facts import Data
 from modrack.runner.checkpoint import damage, load_parts
+from modrack.runner.lora import add_adapters
 from modrack.runner.parts import Parts
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
@@ -28,6 +29,7 @@ def load_stored(run: Run, checkpoint: str = "best") -> tuple[Experiment, Data, P
     if choice is None:
         raise UserError(f"Run {run.id} has no model.")
     parts = Parts.of(choice.component.make({"data": data}, choice.options), choice.component.where)
+    add_adapters(parts, experiment.settings)
     load_parts(place, parts)
     for part in parts.modules():
         part.eval()

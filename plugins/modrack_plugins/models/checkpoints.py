@@ -152,6 +152,11 @@ def _match(model: Any, tokenizer: Any, max_length: int, checkpoint: str) -> None
 
 def check_weights(model: Any, report: dict[str, Any], checkpoint: str) -> None:
     """Refuse weights of other sizes than the configuration says; tell of missing ones. The head is always new."""
+    if any(".lora_A." in name for name in report["unexpected_keys"]):
+        raise modrack.UserError(
+            f"model.checkpoint={checkpoint} was trained with lora.rank: its weights lie beside those of another model.",
+            "Go on with that run itself (predict, evaluate, rerun), or train without lora.rank.",
+        )
     body = f"{getattr(model, 'base_model_prefix', '')}."
     wrong = sorted(each for each in report["mismatched_keys"] if each[0].startswith(body))
     if wrong:
