@@ -143,12 +143,17 @@ def command(
         click.echo(as_json(experiment.as_dict()) if json_ else experiment.as_toml().rstrip("\n"))
         return 0
     hush(debug="--debug" in ctx.meta["given"])
+    if processes is not None and processes > 1 and not (profile or find_lr):
+        # The mistakes of a request are told once, here, and not by each process.
+        return launch_train(processes, restarts, _typed(ctx), experiment.settings.device)
     if dry_run:
         from modrack.past import looking_in
         from modrack.runner.session import dry_run as try_out
 
         with looking_in(home):
             tried = try_out(experiment)
+        if tried is None:  # one of several processes, and not the one that reports
+            return 0
         click.echo(as_json(tried) if json_ else "\n".join(_dry(tried)))
         return 0
     if trace is not None and not profile:
@@ -161,9 +166,6 @@ def command(
             lines = show_profile(experiment, trace, json_) if profile else show_rates(experiment, json_)
         click.echo("\n".join(lines))
         return 0
-    if processes is not None and processes > 1:
-        # The mistakes of a request are told once, here, and not by each process.
-        return launch_train(processes, restarts, _typed(ctx), experiment.settings.device)
     from modrack.cli.screen import choose_screen, result_object
 
     screen = choose_screen(json_, quiet, home)

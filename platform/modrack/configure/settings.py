@@ -25,6 +25,13 @@ class Settings:
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
     accumulate: Annotated[int, Gt(0), "micro-batches that an optimizer step is split into"] = 1
+    parallel: Annotated[
+        Literal["auto", "ddp", "fsdp"], "what each of several processes holds: the whole model (ddp), or a share (fsdp)"
+    ] = "auto"
+    recompute: Annotated[
+        Literal["auto", "all", "none"] | list[str],
+        "layers that save no activations and compute them again in the backward, by name or all",
+    ] = "auto"
     freeze: Annotated[list[str], "weights that do not learn, by name: *embeddings*, encoder.layer.[0-3].*"] = field(
         default_factory=list
     )

@@ -29,10 +29,15 @@ from modrack.runner.groups import freeze, parameter_groups
 from modrack.runner.hardware import probe, probe_onednn
 from modrack.runner.kernels import choose_kernels
 from modrack.runner.lora import add_adapters
+from modrack.runner.memory_plan import is_fsdp
 from modrack.runner.noise import mix
 from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
 from modrack.runner.plan import PROBE_STEP_FLOPS, Facts, Plan, choose_device, make_plan, step_flops
+from modrack.runner.recompute import count_layers, recompute_layers
+from modrack.runner.rehearsal import rehearse
+from modrack.runner.sharding import check_optimizer, is_sharded, shard
+from modrack.runner.sizes import activation_bytes, part_facts
 from modrack.runner.stream import StreamFeeder
 from modrack.runner.uncompiled import leave_compiler_out
 from modrack.runner.update import Update
@@ -69,6 +74,11 @@ class Rig:
     @property
     def autocast(self) -> Any:
         return self.update.autocast
+
+    @property
+    def sharded(self) -> bool:
+        """Whether some weights are held whole by no process."""
+        return any(is_sharded(part) for part in self.parts.modules())
 
     def change(self, change: Callable[[Batch], Batch]) -> None:
         """Let `change` vary each training batch before the task prepares it, after those that were there before."""
@@ -119,6 +129,10 @@ def build(
         seed=settings.seed,
     )
     train = stream.sample() if streamed else encoded["train"]
+    learners = sorted(
+        {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
+    )
+    layers = count_layers(parts)
     facts = Facts(
         rows=None if streamed else train.size,
         bytes=train.bytes,
@@ -127,13 +141,19 @@ def build(
         flops=_forward_flops(parts, task, train, model_component, data),
         convolutional=data.gives == "image" and any(isinstance(m, nn.Conv2d) for m in _all_modules(parts)),
         steps=steps,
+        parts=part_facts(
+            parts, learners, {name: _for_part(experiment, "optimizer", name) for name in learners}, engine.world > 1
+        ),
+        activations=_activations(parts, task, train, settings) if layers else 0.0,
+        layers=layers,
     )
     hardware = probe()
     if choose_device(hardware, settings.device).value == "cpu" and step_flops(facts, settings) > PROBE_STEP_FLOPS:
         hardware = replace(hardware, onednn_fp32=probe_onednn())
-    plan = make_plan(hardware, facts, settings, engine.local_world, before)
+    plan = make_plan(hardware, facts, settings, engine.local_world, before, engine.world)
     device = engine.place(plan["device"])
-    _prepare_parts(parts, task, plan, device)
+    recompute_layers(parts, plan["recompute"])
+    _prepare_parts(parts, task, plan, device, engine)
     freeze(parts, settings.freeze)
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
@@ -151,12 +171,9 @@ def build(
     if streamed:
         stream.device = device
         feeders["train"] = stream
-    learners = sorted(
-        {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
-    )
     if not plan["compile"]:
         leave_compiler_out()
-    optimizers, schedulers = _optimizers(experiment, parts, learners, steps, plan)
+    optimizers, schedulers = _optimizers(experiment, parts, learners, steps, plan, engine, device)
     update = Update(
         parts,
         task,
@@ -245,12 +262,15 @@ def evaluation_batch(experiment: Experiment) -> int:
     return settings.evaluation_batch_size or max(256, settings.batch_size)
 
 
-def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -> None:
+def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device, engine: Engine) -> None:
     choose_kernels(plan, device)
     learning = {name for names in task.phases.values() for name in (names or tuple(parts))}
     for name, part in parts.items():
-        part.to(device)
-        if plan["channels_last"]:
+        if is_fsdp(plan, name):
+            shard(part, device, engine, plan["precision"])
+        else:
+            part.to(device)
+        if plan["channels_last"] and not is_fsdp(plan, name):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if name not in learning:
             part.requires_grad_(False)
@@ -262,7 +282,13 @@ def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device) -
 
 
 def _optimizers(
-    experiment: Experiment, parts: Parts, learners: list[str], steps: int, plan: Plan
+    experiment: Experiment,
+    parts: Parts,
+    learners: list[str],
+    steps: int,
+    plan: Plan,
+    engine: Engine,
+    device: torch.device,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     optimizers: dict[str, Any] = {}
     schedulers: dict[str, Any] = {}
@@ -280,15 +306,26 @@ def _optimizers(
         options = dict(chosen.options)
         if "fused" in options and options["fused"] is None:
             options["fused"] = plan["fused"]
-        groups = parameter_groups(
-            getattr(parts, name),
+        decay, rate, falling = (
             float(options.get("weight_decay") or 0),
             options.get("lr"),
             experiment.settings.layer_decay,
         )
+        groups = parameter_groups(getattr(parts, name), decay, rate, falling)
         if not groups or not groups[0]["params"]:
             raise UserError(f"Part {name!r} has no weights that could learn.")
-        optimizers[name] = chosen.component.make({"params": groups}, options)
+        make = chosen.component.make
+        if is_fsdp(plan, name):
+            check_optimizer(
+                lambda trial, make=make, options=options, decay=decay: make(  # type: ignore[misc]
+                    {"params": parameter_groups(trial, decay)}, options
+                ),
+                chosen.component.name,
+                getattr(parts, name),
+                device,
+                engine,
+            )
+        optimizers[name] = make({"params": groups}, options)
         schedule = _for_part(experiment, "scheduler", name)
         if schedule is not None:
             given = {"optimizer": optimizers[name], "steps": steps}
@@ -327,6 +364,15 @@ def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, d
     return sum(counted) / batch.size * stretch
 
 
+def _activations(parts: Parts, task: Task, train: Encoded, settings: Any) -> float:
+    """Bytes that a row's forward saves, where the plan asks for it; 0 where the model cannot do it on the host."""
+    if settings.recompute != "auto":
+        return 0.0
+    batch = _few_rows(train, 2, torch.device("cpu"))
+    batch.training = True
+    return activation_bytes(parts, task, batch)
+
+
 def _try_one_batch(rig: Rig) -> None:
     """Two rows through training and evaluation, leaving no trace: broken promises must show before the run starts."""
     task, parts = rig.task, rig.parts
@@ -348,6 +394,7 @@ def _try_one_batch(rig: Rig) -> None:
             with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
                 step = task.step(parts, prepared, phase)
             _check_step(task, step, phase)
+        rehearse(rig, prepared)
         plain.training = False
         with torch.inference_mode(), evaluating(parts), rig.autocast:
             step = task.evaluate(parts, task.prepare(plain))

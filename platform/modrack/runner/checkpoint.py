@@ -23,10 +23,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from modrack.runner.parts import Parts
+from modrack.runner.sharding import is_sharded
 from modrack.runner.trees import pack, plain, unpack
 from modrack_registry.errors import RunFailed
 
 MANIFEST = "manifest.json"
+# Below it lie weights and state that several processes wrote: sharded_checkpoint.py.
+SHARDED = "sharded"
 
 
 def save_checkpoint(folder: Path, step: int, parts: Parts, state: dict[str, Any], *, keep: int, best: bool) -> Path:
@@ -43,35 +46,56 @@ def save_checkpoint(folder: Path, step: int, parts: Parts, state: dict[str, Any]
             tree = pack(state, tensors, "state")
             save_file({name: plain(tensor) for name, tensor in tensors.items()}, aside / "state.safetensors")
             (aside / "state.json").write_text(json.dumps(tree), "utf-8")
-            _seal(aside)
+            seal(aside)
             aside.rename(place)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        _sync(root)
+        sync(root)
+    finish_checkpoint(root, place, keep=keep, best=best)
+    return place
+
+
+def finish_checkpoint(root: Path, place: Path, *, keep: int, best: bool) -> None:
+    """Lead the links to a checkpoint that is written, and let older ones go."""
     _lead(root / "last", place.name)
     if best:
         _lead(root / "best", place.name)
     _prune(root, keep)
-    return place
 
 
 def save_parts(folder: Path, parts: Parts) -> None:
     """Weights, configuration and processor of each part, as Hugging Face's libraries read them."""
     for name, part in parts.items():
-        place = folder if name == "model" else folder / name
-        place.mkdir(exist_ok=True)
-        save_weights(part, place / "model.safetensors")
-        for companion in (getattr(part, "config", None), getattr(part, "processor", None)):
-            save: Any = getattr(companion, "save_pretrained", None)
-            if save is not None:
-                save(place)
+        part_folder(folder, name).mkdir(exist_ok=True)
+        save_weights(part, part_folder(folder, name) / "model.safetensors")
+        save_companions(folder, name, part)
+
+
+def save_companions(folder: Path, name: str, part: nn.Module) -> None:
+    """Configuration and processor of a part."""
+    place = part_folder(folder, name)
+    place.mkdir(exist_ok=True)
+    for companion in (getattr(part, "config", None), getattr(part, "processor", None)):
+        save: Any = getattr(companion, "save_pretrained", None)
+        if save is not None:
+            save(place)
+
+
+def part_folder(folder: Path, name: str) -> Path:
+    """Where a checkpoint keeps the part `name`."""
+    return folder if name == "model" else folder / name
 
 
 def load_parts(folder: Path, parts: Parts) -> None:
     """The weights of a checkpoint into `parts`. Raises RunFailed where they do not fit."""
+    if (folder / SHARDED).is_dir() or any(is_sharded(part) for part in parts.modules()):
+        from modrack.runner.sharded_checkpoint import load_any_parts
+
+        load_any_parts(folder, parts)
+        return
     for name, part in parts.items():
-        load_weights(part, (folder if name == "model" else folder / name) / "model.safetensors")
+        load_weights(part, part_folder(folder, name) / "model.safetensors")
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -116,35 +140,54 @@ def match_formats(optimizer: Any) -> None:
 def damage(folder: Path) -> str | None:
     """What is wrong with a checkpoint, or None where every file is as it was written."""
     try:
-        manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text("utf-8"))["sha256"]
+        listed = manifest(folder)
     except (OSError, ValueError, KeyError):
         return f"{MANIFEST} is missing or unreadable"
-    for name, digest in manifest.items():
+    for name, written in listed.items():
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
-        if _digest(path) != digest:
+        if digest(path) != written:
             return f"{name} is not as it was written"
+    # All shards that lie in a folder are read; where none is listed, they are about to be deleted.
+    for place in {(folder / name).parent for name in listed if name.startswith(f"{SHARDED}/")}:
+        for path in sorted(place.iterdir()):
+            if path.relative_to(folder).as_posix() not in listed:
+                return f"{path.relative_to(folder).as_posix()} does not belong to it"
     return None
 
 
-def _seal(folder: Path) -> None:
-    digests = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digests[path.relative_to(folder).as_posix()] = _digest(path)
-        _sync(path)
-    (folder / MANIFEST).write_text(json.dumps({"sha256": digests}, indent=1), "utf-8")
-    _sync(folder / MANIFEST)
+def manifest(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a checkpoint, by name. Raises OSError, ValueError or KeyError where it is damaged."""
+    listed: dict[str, str] = json.loads((folder / MANIFEST).read_text("utf-8"))["sha256"]
+    return listed
+
+
+def seal(folder: Path, known: dict[str, str] | None = None, *, rest: bool = False) -> None:
+    """Write the manifest of a checkpoint, in one rename: of all its files, or of those whose digests are `known`, and
+    with `rest` of the others too."""
+    digests = dict(known or {})
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()) if rest or known is None else ():
+        name = path.relative_to(folder).as_posix()
+        if name not in digests:
+            digests[name] = digest(path)
+            sync(path)
+    aside = folder / f".{MANIFEST}"
+    aside.write_text(json.dumps({"sha256": digests}, indent=1), "utf-8")
+    sync(aside)
+    aside.replace(folder / MANIFEST)
     for place in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
-        _sync(place)
+        sync(place)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Until a file, or what a folder lists, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

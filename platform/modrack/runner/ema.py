@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from modrack.runner.sharding import is_dtensor, local
+
 
 class Ema:
     """`average` = decay * `average` + (1 - decay) * weights, after every step."""
@@ -22,11 +24,12 @@ class Ema:
 
     @torch.no_grad()
     def update(self) -> None:
-        torch._foreach_lerp_(self._average, [p.detach() for p in self._parameters], 1 - self.decay)
+        weights = [local(p.detach()) for p in self._parameters]
+        torch._foreach_lerp_([local(average) for average in self._average], weights, 1 - self.decay)
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """The averages in the weights' place, and back; nothing is copied."""
+        """The averages in the weights' place, and back; of weights that are not sharded nothing is copied."""
         self._swap()
         try:
             yield
@@ -45,9 +48,17 @@ class Ema:
     def load(self, raw: list[Tensor]) -> None:
         """After the averages were loaded into the weights' place: keep them, and put `raw` there."""
         for parameter, average, weight in zip(self._parameters, self._average, raw, strict=True):
-            average.copy_(parameter)
-            parameter.copy_(weight)
+            local(average).copy_(local(parameter.detach()))
+            local(parameter.detach()).copy_(local(weight))
 
+    @torch.no_grad()
     def _swap(self) -> None:
         for index, parameter in enumerate(self._parameters):
-            parameter.data, self._average[index] = self._average[index], parameter.data
+            if is_dtensor(parameter):
+                # Its storage is known elsewhere: what lies there must change.
+                mine, average = local(parameter.detach()), local(self._average[index])
+                kept = mine.clone()
+                mine.copy_(average)
+                average.copy_(kept)
+            else:
+                parameter.data, self._average[index] = self._average[index], parameter.data

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from modrack.runner.sharding import is_sharded
 from modrack_registry.errors import UserError
 
 
@@ -39,7 +40,7 @@ class Engine:
 
     def wrap(self, part: nn.Module, device: torch.device) -> nn.Module:
         """A part whose gradients are averaged over all processes. Raises UserError where it cannot learn."""
-        if self.world == 1:
+        if self.world == 1 or is_sharded(part):
             return part
         if not any(parameter.requires_grad for parameter in part.parameters()):
             raise UserError(
@@ -145,6 +146,9 @@ def _met() -> tuple[Any, int, int]:
 
 
 def synchronise(part: Any, on: bool) -> None:
-    """Say before a forward whether the gradients of its backward go to the other processes."""
+    """Say before a forward whether the gradients of its backward go to the other processes.
+
+    Those of a sharded part always go: kept back, each process would hold all of them, which sharding is to spare.
+    """
     if isinstance(part, nn.parallel.DistributedDataParallel):
         part.require_backward_grad_sync = on

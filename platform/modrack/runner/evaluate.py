@@ -17,6 +17,7 @@ from modrack.runner.feeder import Feeder
 from modrack.runner.fit import wanted_outputs
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
+from modrack.runner.sharding import let_go
 from modrack.seam import Batch, Step, Task
 from modrack_registry.errors import RunFailed, UserError
 from modrack_registry.suggest import did_you_mean
@@ -173,6 +174,7 @@ def _take(measured: Measured, name: str, value: Any) -> None:
 @contextlib.contextmanager
 def evaluating(parts: Parts) -> Iterator[None]:
     """Evaluation mode, and every module's own mode back afterwards: an author may have frozen some."""
+    let_go(parts.modules())
     modes = [(module, module.training) for part in parts.modules() for module in part.modules()]
     for part in parts.modules():
         part.eval()
@@ -181,6 +183,8 @@ def evaluating(parts: Parts) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+        # The weights may be others at the next step: averaged ones go.
+        let_go(parts.modules())
 
 
 @contextlib.contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from modrack.runner.build import Rig
+from modrack.runner.parts import Parts
 from modrack_registry.errors import UserError
 
 
-def export(rig: Rig, folder: Path) -> list[Path]:
-    """Call the chosen exporters with the trained model; gives the paths they wrote, below `folder`/exported.
+def export(rig: Rig, trained: Parts, folder: Path) -> list[Path]:
+    """Call the chosen exporters with the trained parts; gives the paths they wrote, below `folder`/exported.
 
     A model of one part is given as its module, of several as a dict. Raises UserError where one wrote nothing.
     """
@@ -18,7 +19,7 @@ def export(rig: Rig, folder: Path) -> list[Path]:
         component = choice.component
         place = folder / "exported" / component.name
         place.mkdir(parents=True, exist_ok=True)
-        parts = {name: part.eval().cpu() for name, part in rig.parts.items()}
+        parts = {name: part.eval().cpu() for name, part in trained.items()}
         model = next(iter(parts.values())) if len(parts) == 1 else parts
         made = component.make({"model": model, "data": rig.data, "folder": place}, choice.options)
         paths = [Path(each) for each in (made if isinstance(made, (list, tuple)) else [made] if made else [])]

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from modrack.runner.build import Rig
-from modrack.runner.checkpoint import load_parts, load_state, match_formats, save_checkpoint
+from modrack.runner.checkpoint import SHARDED, load_parts, load_state, match_formats, save_checkpoint
 from modrack.runner.evaluate import Measured, evaluate, forwards, monitored
 from modrack.runner.pictures import keep_picture
 from modrack.runner.report import EpochLine, Reporter
+from modrack.runner.shadow import Shadow
+from modrack.runner.sharded_checkpoint import load_any_state, merge_weights, save_sharded
+from modrack.runner.sharding import meet_state
 from modrack.seam import Batch, Step
 from modrack_registry.errors import RunFailed
 
@@ -58,8 +61,9 @@ class Training:
         self.monitor, self.better = monitored(rig.metrics, self.settings.monitor)
         callbacks = [
             choice.component.make({"data": rig.data}, choice.options)
-            for choice in (rig.experiment.many("callback") if rig.engine.main else [])
+            for choice in (rig.experiment.many("callback") if rig.engine.main or rig.sharded else [])
         ]
+        self._seen: Any = self if rig.engine.main or not callbacks else Shadow(self)
         # Bound once: an empty moment costs nothing in the loop.
         self._moments = {
             moment: [getattr(callback, moment) for callback in callbacks if hasattr(callback, moment)]
@@ -101,7 +105,7 @@ class Training:
                 self.step += 1
                 self.rows += batches[0].whole
                 for callback in stepped:
-                    callback(self)
+                    callback(self._seen)
                 if self.step % settings.log_every == 0:
                     self._log_point()
                 at_end = self.step == rig.total_steps
@@ -136,6 +140,7 @@ class Training:
         self._use_best()
         self._test()
         self._tell("ended")
+        self._merge()
         return "finished"
 
     @property
@@ -149,7 +154,7 @@ class Training:
 
     def _tell(self, moment: str) -> None:
         for callback in self._moments[moment]:
-            callback(self)
+            callback(self._seen)
 
     def _wants_to_stop(self, together: bool) -> bool:
         """Whether a signal asked to stop. Several processes must agree, and ask each other at log points only."""
@@ -230,15 +235,28 @@ class Training:
 
     def _save(self, best: bool = False) -> None:
         with self._averaged():
-            state, keep = self.state_dict(), self.settings.checkpoint_keep
-            if self.rig.engine.main:
+            state, keep, engine = self.state_dict(), self.settings.checkpoint_keep, self.rig.engine
+            if engine.main:
                 self.event("saved", {"step": self.step, "best": best})
+            if self.rig.sharded:
+                save_sharded(self.folder, self.step, self.rig.parts, state, engine=engine, keep=keep, best=best)
+            elif engine.main:
                 save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=keep, best=best)
         self.rig.engine.wait()
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
         ema = self.rig.update.ema
         return contextlib.nullcontext() if ema is None else ema.swapped()
+
+    def _merge(self) -> None:
+        """The weights of a run that has ended in one file, as of any other run."""
+        engine = self.rig.engine
+        if self.rig.sharded:
+            if engine.main:
+                for place in {(self.folder / "checkpoints" / name).resolve() for name in ("last", "best")}:
+                    if place.is_dir():
+                        merge_weights(place, self.rig.parts)
+            engine.wait()
 
     def state_dict(self) -> dict[str, Any]:
         """All that training goes on from, beside the weights. The order of rows needs two integers: seed and step."""
@@ -258,8 +276,13 @@ class Training:
     def load(self, checkpoint: Path) -> None:
         """Go on from a checkpoint: weights and all of `state_dict`."""
         update = self.rig.update
+        if self.rig.sharded or (checkpoint / SHARDED).is_dir():
+            if self.rig.sharded:
+                meet_state(update.optimizers)
+            state = load_any_state(checkpoint, self.state_dict())
+        else:
+            state = load_state(checkpoint)
         load_parts(checkpoint, self.rig.parts)
-        state = load_state(checkpoint)
         self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
         self.waited, self.values = state["waited"], state["values"]
         self.epoch = self.step // self.rig.feeders["train"].steps

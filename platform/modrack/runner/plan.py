@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from modrack.configure.settings import Settings
+from modrack.runner.decision import Decision
 from modrack.runner.hardware import Hardware
+from modrack.runner.memory_plan import PartFacts, choose_parallel, choose_recompute
 from modrack_registry.errors import UserError
 
 # Half of the accelerator is for weights, gradients and activations.
@@ -32,7 +34,11 @@ KEPT = ("threads", "matmul")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the plan knows of data and model. `flops` are those of one row's forward; `bytes` of the train split."""
+    """What the plan knows of data and model. `flops` are those of one row's forward; `bytes` of the train split.
+
+    `parts` are the sizes of each part, `activations` the bytes that a row's forward saves for its backward (0: not
+    measured), `layers` how many repeated layers there are.
+    """
 
     rows: int | None
     bytes: int
@@ -41,15 +47,9 @@ class Facts:
     flops: float
     convolutional: bool
     steps: int
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One line of the plan."""
-
-    name: str
-    value: Any
-    reason: str
+    parts: tuple[PartFacts, ...] = ()
+    activations: float = 0.0
+    layers: int = 0
 
 
 class Plan:
@@ -88,19 +88,65 @@ def make_plan(
     settings: Settings,
     processes: int = 1,
     before: Mapping[str, Mapping[str, Any]] | None = None,
+    world: int | None = None,
 ) -> Plan:
-    """All decisions. `processes` train on this machine together; `before` is the stored plan of a run that goes on.
+    """All decisions. `processes` train on this machine together, `world` on all machines; `before` is the stored plan
+    of a run that goes on.
 
     Raises UserError for what this hardware cannot do.
     """
     device = choose_device(hardware, settings.device)
     kind = str(device.value).partition(":")[0]
+    _check_devices(hardware, str(device.value), processes)
     decisions = _decisions(hardware, facts, settings, processes, device, kind)
+    decisions += _memory_decisions(hardware, facts, settings, processes, world or processes, decisions)
+    sharded = any(each.name == "parallel" and each.value == "fsdp" for each in decisions)
     for place, each in enumerate(decisions):
         if before and each.name in KEPT and each.name in before:
             # In another order of additions the last bits differ, and the run would not be the one that was stopped.
             decisions[place] = Decision(each.name, before[each.name]["value"], "as before the run was stopped")
+        if each.name == "channels_last" and each.value and sharded:
+            decisions[place] = Decision("channels_last", False, "sharded weights lie row by row")
     return Plan(decisions)
+
+
+def _check_devices(hardware: Hardware, device: str, processes: int) -> None:
+    kind, _, index = device.partition(":")
+    if kind == "cpu" or processes == 1:
+        return
+    if index:
+        raise UserError(
+            f"device={device}: {processes} processes cannot share one.", f"Say device={kind}: each has its own."
+        )
+    if processes > hardware.count:
+        raise UserError(
+            f"{processes} processes were started, but there are {hardware.count} devices ({hardware.name}).",
+            "Start as many as there are, or say device=cpu.",
+        )
+
+
+def _memory_decisions(
+    hardware: Hardware, facts: Facts, settings: Settings, processes: int, world: int, before: list[Decision]
+) -> list[Decision]:
+    """What follows from sizes: who holds which weights, and what is computed twice."""
+    decided = {each.name: each.value for each in before}
+    on_cpu = str(decided["device"]).startswith("cpu")
+    memory = hardware.host_memory // processes if on_cpu else hardware.memory
+    parallel = choose_parallel(facts.parts, settings, memory, world, decided["precision"])
+    return [
+        Decision("processes", world, "they train together" if world > 1 else "nobody started more"),
+        parallel,
+        choose_recompute(
+            facts.parts,
+            settings,
+            memory,
+            world,
+            activations=facts.activations,
+            layers=facts.layers,
+            precision=decided["precision"],
+            parallel=parallel.value,
+        ),
+    ]
 
 
 def _decisions(

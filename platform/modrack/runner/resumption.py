@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from modrack.configure.experiment import Experiment
 from modrack.configure.resolve import resolve
@@ -50,6 +52,9 @@ def resume(
         if changes and not allow_changes:
             hint = "--allow-changes goes on all the same."
             raise UserError(f"Run {run_id} used other code:\n" + "\n".join(changes), hint)
+        shared_otherwise = layout_change(past.plan or {}, rig.plan.as_dict())
+        if shared_otherwise and engine.main:
+            report.note(f"run {run_id} {shared_otherwise}")
         return carry_out(store, store.attach(run_id) if engine.main else None, rig, report, place)
 
 
@@ -66,6 +71,26 @@ def component_changes(past: Run, experiment: Experiment) -> list[str]:
             elif was is not None and was["digest"] != component.digest:
                 changes.append(f"  {kind} {component.full} was changed ({component.file})")
     return changes
+
+
+def layout_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """In words, that other processes go on than those that were stopped, given both plans; None where none do."""
+    if "processes" not in before:
+        return None  # A run that was started before plans said so.
+    was, will = (_layout(plan) for plan in (before, now))
+    if was == will:
+        return None
+    return (
+        f"was trained by {was} and goes on with {will}: sums are added in another order, and dropout draws other "
+        "noise, so it will not end with the same bits"
+    )
+
+
+def _layout(plan: Mapping[str, Any]) -> str:
+    number, how = plan["processes"]["value"], plan["parallel"]["value"]
+    if number == 1:
+        return "1 process"
+    return f"{number} processes ({how if isinstance(how, str) else ', '.join(f'{k}: {v}' for k, v in how.items())})"
 
 
 def _newest_whole(folder: Path, report: Reporter) -> Path:

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from modrack.configure.experiment import Experiment
 from modrack.launch import forget_run, launched_run, note_run, restarted
 from modrack.past import looking_in
 from modrack.runner.build import Rig, build
 from modrack.runner.engine import joined
-from modrack.runner.evaluate import directions
+from modrack.runner.evaluate import directions, evaluating, forked_rng
 from modrack.runner.export import export
 from modrack.runner.figures import figures
 from modrack.runner.kernels import kernels_kept
@@ -24,6 +26,7 @@ from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.stop import StopRequest
+from modrack.runner.stored import load_stored
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
 from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
 
@@ -163,7 +166,10 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
 def _export(rig: Rig, done: Run, report: Reporter) -> None:
     """Let the exporters write. The run is finished by then, and stays so where one of them fails."""
     try:
-        paths = export(rig, done.folder)
+        # No process holds sharded weights whole; by now they lie in one file.
+        exporting = rig.experiment.many("exporter")
+        parts = load_stored(done)[2] if rig.sharded and exporting else rig.parts
+        paths = export(rig, parts, done.folder)
     except Exception as error:
         said, hint = (error.message, error.hint) if isinstance(error, ModrackError) else (_told(error), explain(error))
         failed = RunFailed(f"Run {done.id} is trained, and its export failed: {said}", hint)
@@ -184,15 +190,21 @@ def _failure(run: Run, reason: str, hint: str | None) -> RunFailed:
     return failed
 
 
-def dry_run(experiment: Experiment) -> dict[str, Any]:
-    """Build, take one training step and one evaluation step, write nothing. Gives the plan and the facts."""
-    rig = build(experiment)
-    feeder = rig.feeders["train"]
-    rig.update(0, next(feeder.epoch(0, accumulate=experiment.settings.accumulate)))
-    values, bad = rig.update.take()
-    from modrack.runner.evaluate import evaluating, forked_rng
+def dry_run(experiment: Experiment) -> dict[str, Any] | None:
+    """Build, take one training step and one evaluation step, write nothing. Gives the plan and the facts.
 
-    with evaluating(rig.parts), forked_rng(rig.device), rig.autocast:
+    Of several processes the main one does; the others give None.
+    """
+    with kernels_kept(), joined(experiment.settings.device) as engine:
+        tried = _tried(build(experiment, engine))
+        return tried if engine.main else None
+
+
+def _tried(rig: Rig) -> dict[str, Any]:
+    feeder, share = rig.feeders["train"], (rig.engine.rank, rig.engine.world)
+    rig.update(0, next(feeder.epoch(0, accumulate=rig.experiment.settings.accumulate, share=share)))
+    values, bad = rig.update.take()
+    with torch.no_grad(), evaluating(rig.parts), forked_rng(rig.device), rig.autocast:
         batch = rig.task.prepare(next(rig.feeders["validation"].once()))
         rig.task.evaluate(rig.parts, batch)
     if bad is not None:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from modrack.runner.ema import Ema
 from modrack.runner.engine import Engine, synchronise
 from modrack.runner.evaluate import seed_all
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
+from modrack.runner.sharding import clip_gradients, sharded_modules
 from modrack.runner.uncompiled import plain_step
 from modrack.seam import Batch, Task
 
@@ -61,6 +62,7 @@ class Update:
         self._views = {
             phase: parts.learning({name: wrapped[name] for name in names}) for phase, names in self.learners.items()
         }
+        self._sharded = sharded_modules(parts.modules())
         # Who learns changes between phases only where they name different parts.
         self._toggles = len({tuple(names) for names in self.learners.values()}) > 1
         self._steps = {name: plain_step(optimizer) for name, optimizer in optimizers.items()}
@@ -77,10 +79,8 @@ class Update:
         for turn, phase in enumerate(self.learners):
             if phase not in task.schedule(step):
                 continue
-            if self._toggles:
-                learning = {id(parameter) for parameter in self._parameters[phase]}
-                for parameter in self._trainable:
-                    parameter.requires_grad_(id(parameter) in learning)
+            self._let_go()
+            self.choose_learners(phase)
             total = self._total(batches, phase)
             parts = self._views[phase]
             for place, batch in enumerate(batches):
@@ -96,13 +96,24 @@ class Update:
                     kept = value.detach().reshape(-1)
                     self.logs.setdefault(name, []).append(kept[:0] if batch.filler else kept)
             self._move(phase)
+            self._let_go()
             with torch.no_grad():
                 task.after(self.parts, phase)
-        if self._toggles:
-            for parameter in self._trainable:
-                parameter.requires_grad_(True)
+        self.choose_learners(None)
         if self.ema is not None:
             self.ema.update()
+
+    def choose_learners(self, phase: str | None) -> None:
+        """Let only the parts that learn in `phase` collect gradients; with None all of them."""
+        if self._toggles:
+            learning = None if phase is None else {id(parameter) for parameter in self._parameters[phase]}
+            for parameter in self._trainable:
+                parameter.requires_grad_(learning is None or id(parameter) in learning)
+
+    def _let_go(self) -> None:
+        """Before weights change, or who learns: none of the sharded ones is held whole."""
+        for module in self._sharded:
+            module.reshard()
 
     def changed(self, batch: Batch) -> Batch:
         """A training batch as augmentations leave it."""
@@ -174,7 +185,7 @@ class Update:
             if self.scaler is not None:
                 for name in names:
                     self.scaler.unscale_(self.optimizers[name])
-            nn.utils.clip_grad_norm_(self._parameters[phase], self.clip)
+            clip_gradients(self._parameters[phase], self.clip, self.engine)
         for name in names:
             optimizer = self.optimizers[name]
             if self.scaler is not None:

@@ -1,0 +1,61 @@
+"""A backward of each phase before a run is recorded, where weights are sharded or layers computed twice: some models
+cannot, and show it only there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from modrack.runner.sharding import let_go, local, refusal
+from modrack.seam import Batch, Task
+from modrack_registry.errors import UserError
+
+if TYPE_CHECKING:
+    from modrack.runner.build import Rig
+
+
+def rehearse(rig: Rig, batch: Batch) -> None:
+    """Forward and backward of every phase on a prepared batch, and what the task does afterwards; no weight is another
+    one then. Raises UserError for a model that cannot. All processes must rehearse the same."""
+    if not rig.sharded and rig.plan["recompute"] == "none":
+        return
+    try:
+        for phase in rig.task.phases:
+            rig.update.choose_learners(phase)
+            with rig.autocast:
+                loss = rig.task.step(rig.parts, batch, phase).loss
+            terms = loss.values() if isinstance(loss, dict) else [loss]
+            torch.stack([term.float().sum() for term in terms if term is not None]).sum().backward()
+            _forget(rig)
+        if rig.sharded and type(rig.task).after is not Task.after:
+            _after(rig)
+    except UserError:
+        raise
+    except Exception as error:
+        if rig.sharded:
+            raise refusal(error) from error
+        raise UserError(
+            f"recompute={rig.plan['recompute']}: the layers cannot be computed again "
+            f"({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}).",
+            "Say recompute=none.",
+        ) from error
+    finally:
+        rig.update.choose_learners(None)
+
+
+def _forget(rig: Rig) -> None:
+    for parameter in rig.parts.parameters():
+        parameter.grad = None
+    let_go(rig.parts.modules())
+
+
+@torch.no_grad()
+def _after(rig: Rig) -> None:
+    """A task that changes weights itself does it once, and they are put back."""
+    weights: list[Any] = [local(parameter.detach()) for parameter in rig.parts.parameters()]
+    before = [weight.clone() for weight in weights]
+    for phase in rig.task.phases:
+        rig.task.after(rig.parts, phase)
+    for weight, was in zip(weights, before, strict=True):
+        weight.copy_(was)

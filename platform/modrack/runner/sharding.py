@@ -1,0 +1,176 @@
+"""Weights that no process holds whole: PyTorch's FSDP2 (`fully_shard`), a part at a time.
+
+Each process keeps its rows of every weight, gradient and optimizer state. A layer's weights are put together when its
+forward or backward comes, and let go after it. Zhao et al., "PyTorch FSDP" (arXiv 2304.11277); Rajbhandari et al.,
+"ZeRO" (arXiv 1910.02054).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from modrack.runner.layers import repeated_layers
+from modrack_registry.errors import UserError
+
+if TYPE_CHECKING:
+    from modrack.runner.engine import Engine
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether `module` is sharded. Asking imports nothing."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    return fsdp is not None and isinstance(module, fsdp.FSDPModule)
+
+
+def why_whole(part: nn.Module, others: Iterable[nn.Module]) -> str | None:
+    """In words, why a part cannot be sharded, or None."""
+    if any(not parameter.ndim for parameter in part.parameters()):
+        name = next(name for name, parameter in part.named_parameters() if not parameter.ndim)
+        return f"has the weight {name}, a single number, which cannot be cut"
+    mine = {id(parameter): name for name, parameter in part.named_parameters()}
+    for other in others:
+        for parameter in other.parameters():
+            if other is not part and id(parameter) in mine:
+                return f"shares the weight {mine[id(parameter)]} with another part"
+    return None
+
+
+def shard(part: nn.Module, device: torch.device, engine: Engine, precision: str) -> None:
+    """Cut the weights of `part`, which lie on the host, and move this process's rows to `device`: its repeated layers
+    one by one, so that no more than one of them is ever whole there, and the rest together.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    _agree(part, engine)
+    # Gradients are added up in fp32; what the layers compute in is autocast's affair, as without sharding.
+    short = precision == "bf16" and device.type != "cpu"
+    policy = MixedPrecisionPolicy(
+        param_dtype=torch.bfloat16 if short else None,
+        reduce_dtype=torch.float32 if short else None,
+        cast_forward_inputs=False,
+    )
+    mesh = init_device_mesh(device.type, (engine.world,))
+    part.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    for layer in repeated_layers(part).values():
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(part, mesh=mesh, mp_policy=policy)
+    # Once while all may learn: a part that is frozen in its first forward would make buffers of the wrong sort.
+    for module in sharded_modules([part]):
+        module.unshard()
+        module.reshard()
+
+
+def sharded_modules(parts: Iterable[nn.Module]) -> list[Any]:
+    """The modules below `parts` that are sharded, roots first."""
+    return [module for part in parts for module in part.modules() if is_sharded(module)]
+
+
+def let_go(parts: Iterable[nn.Module]) -> None:
+    """Hold no weight whole: one that still is, is used by the next forward whatever has happened to the shards."""
+    for module in sharded_modules(parts):
+        module.reshard()
+
+
+def local(tensor: Tensor) -> Tensor:
+    """This process's rows of a sharded tensor; any other as it is."""
+    mine: Any = getattr(tensor, "_local_tensor", tensor)
+    return mine  # type: ignore[no-any-return]
+
+
+def is_dtensor(tensor: Any) -> bool:
+    """Whether `tensor` lies over several processes."""
+    return hasattr(tensor, "_local_tensor")
+
+
+@torch.no_grad()
+def clip_gradients(parameters: list[nn.Parameter], largest: float, engine: Engine) -> None:
+    """Scale the gradients of all `parameters` so that their common norm is at most `largest`."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not any(is_dtensor(each) for each in gradients):
+        nn.utils.clip_grad_norm_(parameters, largest)
+        return
+    cut = [local(each) for each in gradients if is_dtensor(each)]
+    whole = [each for each in gradients if not is_dtensor(each)]
+    # Of a sharded gradient each process knows a piece; of any other all know everything.
+    total = engine.sum(_squares(cut))
+    if whole:
+        total = total + _squares(whole)
+    # The small number is torch's own in clip_grad_norm_.
+    factor = (largest / (total.sqrt() + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_([*cut, *whole], factor)
+
+
+def _squares(tensors: list[Tensor]) -> Tensor:
+    return torch.stack(torch._foreach_norm(tensors)).square().sum()
+
+
+def check_optimizer(
+    make: Callable[[nn.Module], Any], name: str, part: nn.Module, device: torch.device, engine: Engine
+) -> None:
+    """Raise UserError where an optimizer cannot move sharded weights such as `part` has: tried on small ones."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    trial = nn.ParameterList(torch.ones(shape) for shape in sorted(_shapes(part, engine.world)))
+    fully_shard(trial, mesh=init_device_mesh(device.type, (engine.world,)))
+    for parameter in trial.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    try:
+        make(trial).step()
+    except Exception as error:
+        raise UserError(
+            f"parallel=fsdp: optimizer {name} cannot move sharded weights ({_line(error)}).",
+            "Take adamw or sgd, or leave parallel out.",
+        ) from error
+
+
+def _shapes(part: nn.Module, world: int) -> set[tuple[int, ...]]:
+    """Small shapes that are cut among `world` processes as the weights of `part` are: evenly, unevenly, not at all."""
+    shapes = [tuple(parameter.shape) for parameter in part.parameters() if parameter.requires_grad]
+    return {
+        (shape[0] if shape[0] < world else 2 * world + shape[0] % world, *(min(size, 4) for size in shape[1:]))
+        for shape in shapes
+    }
+
+
+def meet_state(optimizers: dict[str, Any]) -> None:
+    """Let optimizers make their state, by a step with gradients of zero: what is loaded must lie as it does.
+
+    Weights may move in it; they are loaded after.
+    """
+    for optimizer in optimizers.values():
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter in parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        for parameter in parameters:
+            parameter.grad = None
+
+
+def refusal(error: Exception) -> UserError:
+    """For a model that failed when it was tried sharded."""
+    return UserError(
+        f"parallel=fsdp: the model cannot learn sharded ({_line(error)}).",
+        "Say parallel=ddp: each process then holds the whole model.",
+    )
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+
+
+@torch.no_grad()
+def _agree(part: nn.Module, engine: Engine) -> None:
+    """The main process's weights in all, where they are not the same already: each cuts its rows from its own."""
+    tensors = [*part.parameters(), *part.buffers()]
+    sums = torch.stack([each.double().sum() for each in tensors]) if tensors else torch.zeros(1).double()
+    spread = engine.gather(sums.cpu()[None])
+    if not bool((spread == spread[:1]).all()):
+        for each in tensors:
+            torch.distributed.broadcast(each.data, 0)

@@ -1,0 +1,86 @@
+"""Sharded weights learn what whole ones learn, by two real processes; what cannot be sharded says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from modrack.runner.engine import Engine
+from modrack.runner.resumption import layout_change
+from modrack.runner.sharding import clip_gradients, is_sharded, why_whole
+
+
+def test_sharded_steps_equal_whole_ones() -> None:
+    """Unequal micro-batches, clipping, groups, frozen weights, schedules, averages, noise, two parts that learn in
+    turn, weights that cannot be halved, layers computed twice; the processes order sets differently."""
+    script = Path(__file__).with_name("sharded_steps.py")
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    done = subprocess.run(
+        [*start, str(script)], capture_output=True, text=True, timeout=280, env=environment | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found["worst"]) == 4
+    assert max(found["worst"].values()) < 1e-12, found["worst"]
+    assert min(found["moved"].values()) > 0.5
+
+
+def test_what_cannot_be_cut_says_why() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(1.0))
+
+    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    assert why_whole(one, [one, other]) is None
+    assert "the weight scale, a single number" in str(why_whole(Scaled(), []))
+    other.weight = one.weight
+    assert why_whole(one, [one, other]) == "shares the weight weight with another part"
+
+
+def test_whole_gradients_are_clipped_as_torch_does() -> None:
+    made = []
+    for clip in (clip_gradients, lambda parameters, largest, _: nn.utils.clip_grad_norm_(parameters, largest)):
+        torch.manual_seed(0)
+        layer = nn.Linear(3, 3)
+        layer(torch.randn(4, 3)).square().sum().backward()
+        clip(list(layer.parameters()), 0.1, Engine())
+        made.append([parameter.grad for parameter in layer.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
+
+
+def test_asking_whether_a_module_is_sharded_imports_nothing() -> None:
+    code = (
+        "import sys; from torch import nn; from modrack.runner.sharding import is_sharded\n"
+        "assert not is_sharded(nn.Linear(1, 1)); print('torch.distributed.fsdp' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert not is_sharded(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ((2, "ddp"), (2, "ddp"), None),
+        ((2, "fsdp"), (1, "none"), "was trained by 2 processes (fsdp) and goes on with 1 process:"),
+        ((2, "ddp"), (3, "ddp"), "was trained by 2 processes (ddp) and goes on with 3 processes (ddp):"),
+        ((2, "ddp"), (2, "fsdp"), "goes on with 2 processes (fsdp)"),
+        ((2, {"a": "fsdp", "b": "ddp"}), (1, "none"), "by 2 processes (a: fsdp, b: ddp)"),
+        (None, (1, "none"), None),
+    ],
+)
+def test_other_processes_are_told(before: tuple[int, object] | None, now: tuple[int, object], said: str | None) -> None:
+    def plan(layout: tuple[int, object] | None) -> dict[str, dict[str, object]]:
+        return {} if layout is None else {"processes": {"value": layout[0]}, "parallel": {"value": layout[1]}}
+
+    told = layout_change(plan(before), plan(now))
+    assert (told is None) if said is None else (said in str(told))
