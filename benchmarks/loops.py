@@ -2,7 +2,7 @@
 
     python benchmarks/loops.py [--repeats 5] digits
     python benchmarks/loops.py [--epochs 1] [--words precision=fp32] fashion FOLDER
-    python benchmarks/loops.py reviews FOLDER CHECKPOINT
+    python benchmarks/loops.py [--peers bare] reviews FOLDER CHECKPOINT
 
 Everything runs in one process and in turn, so that a machine whose speed drifts slows all alike. Times are of
 the training loop alone (loading, evaluation and checkpoints excluded for all); ratios are of medians, above 1
@@ -225,13 +225,16 @@ def hf_trainer(model: Any, train: Any, test: Any, collator: Any, epochs: int, ba
         seconds = time.perf_counter() - started
         if test is None:
             return seconds, epochs * len(train), 0.0
-        guess = trainer.predict(test).predictions
-        guess = guess[0] if isinstance(guess, tuple) else guess
-        return seconds, epochs * len(train), float((guess.argmax(-1) == np.asarray(test["labels"])).mean())
+        # Labels come in the order of the predictions, which is not the dataset's where it groups by length.
+        found = trainer.predict(test)
+        guess = found.predictions[0] if isinstance(found.predictions, tuple) else found.predictions
+        return seconds, epochs * len(train), float((guess.argmax(-1) == found.label_ids).mean())
 
 
-def compare(name: str, runners: dict[str, Callable[[], Result]], repeats: int) -> None:
-    """Run all in turn, `repeats` times, and print a table with ratios of the first to each."""
+def compare(name: str, runners: dict[str, Callable[[], Result]], arguments: argparse.Namespace) -> None:
+    """Run all in turn, `--repeats` times, and print a table with ratios of the first to each."""
+    wanted, repeats = tuple((arguments.peers or "").split(",")), arguments.repeats
+    runners = {name: run for name, run in runners.items() if name == "modrack" or name.startswith(wanted)}
     results: dict[str, list[Result]] = {each: [] for each in runners}
     for _ in range(repeats):
         for each, runner in runners.items():
@@ -251,14 +254,14 @@ def digits(arguments: argparse.Namespace) -> None:
     words = {"model": "cnn", "dataset": "digits", "epochs": epochs, "batch_size": 32}
     words |= {f"model.{name}": value for name, value in TINY.items()} | extra(arguments)
     title = f"a tiny cnn on digits, batch 32, {arguments.words or 'default plan'}"
-    compare(title, image_loops(words, lambda: cnn(data, **TINY), data, epochs, 32), arguments.repeats)
+    compare(title, image_loops(words, lambda: cnn(data, **TINY), data, epochs, 32), arguments)
 
 
 def fashion(arguments: argparse.Namespace) -> None:
     data, epochs = images("idx", path=arguments.folder), arguments.epochs or 1
     words = {"model": "cnn", "dataset": "idx", "dataset.path": arguments.folder, "epochs": epochs} | extra(arguments)
     title = f"the tutorial CNN on Fashion-MNIST, batch 64, {arguments.words or 'default plan'}"
-    compare(title, image_loops(words, lambda: cnn(data), data, epochs, 64), arguments.repeats)
+    compare(title, image_loops(words, lambda: cnn(data), data, epochs, 64), arguments)
 
 
 def image_loops(
@@ -288,6 +291,9 @@ def reviews(arguments: argparse.Namespace) -> None:
     tokenizer = AutoTokenizer.from_pretrained(arguments.checkpoint)
     files = {split: str(Path(arguments.folder) / f"{split}.csv") for split in ("train", "test")}
     raw = load_dataset("csv", data_files=files).class_encode_column("label").rename_column("label", "labels")
+    if arguments.limit:
+        # The same number of rows, not the same rows: for a look at speed alone.
+        raw["train"] = raw["train"].shuffle(seed=0).select(range(arguments.limit))
     tokens = raw.map(lambda rows: tokenizer(rows["text"], truncation=True), batched=True, remove_columns=["text"])
     collator = DataCollatorWithPadding(tokenizer)
 
@@ -298,7 +304,7 @@ def reviews(arguments: argparse.Namespace) -> None:
 
     words = {
         "model": "bert", "model.checkpoint": arguments.checkpoint, "dataset": "files",
-        "dataset.path": arguments.folder, "epochs": epochs, "batch_size": 16,
+        "dataset.path": arguments.folder, "epochs": epochs, "batch_size": 16, "limit": arguments.limit,
     } | extra(arguments)  # fmt: skip
     compare(
         "6-layer BERT on movie reviews, batch 16",
@@ -309,7 +315,7 @@ def reviews(arguments: argparse.Namespace) -> None:
                 bf16=True, train_sampling_strategy="group_by_length"
             ),
         },
-        arguments.repeats,
+        arguments,
     )
 
 
@@ -317,6 +323,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--limit", type=int, help="rows of train, for reviews: for more rounds in the same time")
+    parser.add_argument("--peers", help="only those peers whose name begins so, comma-separated")
     parser.add_argument("--words", help="options of modrack's runs, as in 'precision=fp32 compile=true'")
     verbs = parser.add_subparsers(required=True)
     verbs.add_parser("digits").set_defaults(run=digits)

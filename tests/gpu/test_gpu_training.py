@@ -58,7 +58,7 @@ def test_nothing_waits_between_log_points(kind: str, more: Any, precision: str, 
     words = IMAGE if kind == "image" else TEXT | {"dataset.path": sentences}
     made = rig(**words | more | {"precision": precision, "epochs": 2})
     feeder, update = made.feeders["train"], made.update
-    steps = feeder.epoch(0, accumulate=made.experiment.settings.accumulate)
+    steps = feeder.epoch(0, accumulate=made.accumulate)
     update(0, next(steps))  # what is made once may wait
     torch.cuda.set_sync_debug_mode("error")
     try:

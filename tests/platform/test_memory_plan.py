@@ -130,7 +130,11 @@ def test_more_processes_than_devices_are_refused(hardware: Hardware, processes: 
     ("processes", "activations", "layers", "settings", "expected", "why"),
     [
         (1, 0.5 * GB, 24, {}, "none", "64 rows with weights and state take about 17.6 GiB of 80 GiB"),
-        (1, 4 * GB, 24, {}, "all", "64 rows with weights and state take about 130 GiB of 80 GiB"),
+        (1, 4 * GB, 24, {"accumulate": 1}, "all", "64 rows with weights and state take about 130 GiB of 80 GiB"),
+        # Halves of the batch fit, and cost nothing.
+        (1, 4 * GB, 24, {}, "none", "32 rows with weights and state take about 65.6 GiB"),
+        # Only three rows fit.
+        (1, 40 * GB, 24, {}, "all", "8 rows with"),
         (8, 4 * GB, 24, {}, "none", "8 rows with"),
         (1, 4 * GB, 24, {"accumulate": 4}, "none", "16 rows with"),
         (1, 4 * GB, 24, {"recompute": "none"}, "none", "asked for"),
@@ -139,7 +143,7 @@ def test_more_processes_than_devices_are_refused(hardware: Hardware, processes: 
         (1, 0.0, 24, {"recompute": "all"}, "all", "asked for"),
         (1, 0.0, 24, {"recompute": ["layer.1"]}, ["layer.1"], "asked for"),
         # fp32 keeps twice as much as bf16.
-        (1, 2 * GB, 24, {"precision": "fp32"}, "all", "130 GiB"),
+        (1, 2 * GB, 24, {"precision": "fp32", "accumulate": 1}, "all", "130 GiB"),
         (1, 2 * GB, 24, {}, "none", "65.6 GiB"),
     ],
 )
@@ -149,6 +153,56 @@ def test_what_is_computed_twice(
     made = plan(EIGHT, facts(SMALL, activations=activations, layers=layers), processes, **settings)
     assert made["recompute"] == expected
     assert why in reason(made, "recompute")
+
+
+@pytest.mark.parametrize(
+    ("processes", "activations", "settings", "changes", "micro_batch", "why"),
+    [
+        (1, 0.5 * GB, {}, {}, 64, "the whole batch at once"),
+        (
+            1,
+            8 * GB,
+            {},
+            {},
+            16,
+            "256 GiB do not fit beside 1.6 GiB of weights and state: 4 a step, which learn the same",
+        ),
+        (1, 8 * GB, {"precision": "fp32"}, {}, 8, "8 a step"),
+        (8, 32 * GB, {}, {}, 32, "2 a step"),
+        (1, 8 * GB, {"accumulate": 1}, {}, 64, "the whole batch at once, as asked for"),
+        (1, 8 * GB, {"accumulate": 3}, {}, 22, "3 a step, as asked for"),
+        (1, 8 * GB, {}, {"additive": False}, 64, "rows learn from each other here: a smaller batch_size"),
+        (1, 8 * GB, {}, {"batch_norm": True}, 16, "the same but for batch norm"),
+        # Few rows fit: computing twice is next, where there are layers for it, and else a row at a time.
+        (1, 40 * GB, {}, {}, 8, "8 a step"),
+        (1, 40 * GB, {}, {"layers": 0}, 3, "22 a step"),
+        (1, 400 * GB, {}, {"layers": 0}, 1, "64 a step"),
+        (1, 400 * GB, {"recompute": "none"}, {}, 1, "64 a step"),
+        (1, 40 * GB, {"batch_size": 6}, {}, 6, "unless layers are computed twice"),
+        (1, 0.0, {}, {}, 64, "the whole batch at once"),
+    ],
+)
+def test_a_batch_is_split_where_it_does_not_fit(
+    processes: int, activations: float, settings: dict[str, Any], changes: dict[str, Any], micro_batch: int, why: str
+) -> None:
+    made = plan(EIGHT, replace(facts(SMALL, activations=activations), **changes), processes, **settings)
+    assert made["micro_batch"] == micro_batch
+    assert why in reason(made, "micro_batch")
+
+
+def test_a_run_that_goes_on_is_split_as_before() -> None:
+    known = facts(SMALL, activations=8 * GB)
+    before = plan(EIGHT, known, 1).as_dict()
+    later = make_plan(replace(EIGHT, memory=800 * GB), known, Settings(), before=before)
+    assert later["micro_batch"] == before["micro_batch"]["value"] == 16
+
+
+def test_a_cpu_has_the_memory_of_the_machine() -> None:
+    known = facts(SMALL, activations=1 * GB, layers=0)
+    assert plan(CPU, known, 1)["micro_batch"] == 32
+    assert plan(CPU, known, 2)["micro_batch"] == 32
+    # Where the system does not tell, nothing is guessed.
+    assert plan(replace(CPU, host_memory=0), known, 1)["micro_batch"] == 64
 
 
 def test_what_is_sharded_counts_by_its_share() -> None:

@@ -24,7 +24,9 @@ class Settings:
     split_seed: Annotated[int, Ge(0), Lt(2**32), "of the rows that are cut off for validation and test"] = 0
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
-    accumulate: Annotated[int, Gt(0), "micro-batches that an optimizer step is split into"] = 1
+    accumulate: Annotated[
+        int | None, Gt(0), "micro-batches that an optimizer step is split into; none: as few as fit into memory"
+    ] = None
     parallel: Annotated[
         Literal["auto", "ddp", "fsdp"], "what each of several processes holds: the whole model (ddp), or a share (fsdp)"
     ] = "auto"

@@ -9,6 +9,7 @@ import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,20 @@ import torch
 from torch import nn
 
 from modrack.configure.experiment import Choice, Experiment
+from modrack.configure.settings import Settings
 from modrack.data.facts import Data, derive
 from modrack.runner.added import use_added
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.engine import Engine
-from modrack.runner.evaluate import evaluating, forked_rng, monitored, seed_all
+from modrack.runner.evaluate import buffers_kept, evaluating, forked_rng, monitored, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_classes, check_metrics, check_model, classes_checked, pick_task
 from modrack.runner.flops import counting_flops
 from modrack.runner.groups import freeze, parameter_groups
 from modrack.runner.hardware import probe, probe_onednn
 from modrack.runner.kernels import choose_kernels
+from modrack.runner.largest import few_rows, try_largest
 from modrack.runner.lora import add_adapters
 from modrack.runner.memory_plan import is_fsdp
 from modrack.runner.noise import mix
@@ -66,6 +69,8 @@ class Rig:
     parameters: int
     digests: dict[str, str]
     facts: Facts
+    # Micro-batches of a step.
+    accumulate: int
 
     @property
     def engine(self) -> Engine:
@@ -132,6 +137,7 @@ def build(
     learners = sorted(
         {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
     )
+    _say_who_learns(parts, learners, settings)
     layers = count_layers(parts)
     facts = Facts(
         rows=None if streamed else train.size,
@@ -144,8 +150,10 @@ def build(
         parts=part_facts(
             parts, learners, {name: _for_part(experiment, "optimizer", name) for name in learners}, engine.world > 1
         ),
-        activations=_activations(parts, task, train, settings) if layers else 0.0,
+        activations=_activations(parts, task, train, partial(classes_checked, model_component, data, task, parts)),
         layers=layers,
+        additive=task.additive,
+        batch_norm=any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in _all_modules(parts)),
     )
     hardware = probe()
     if choose_device(hardware, settings.device).value == "cpu" and step_flops(facts, settings) > PROBE_STEP_FLOPS:
@@ -153,8 +161,7 @@ def build(
     plan = make_plan(hardware, facts, settings, engine.local_world, before, engine.world)
     device = engine.place(plan["device"])
     recompute_layers(parts, plan["recompute"])
-    _prepare_parts(parts, task, plan, device, engine)
-    freeze(parts, settings.freeze)
+    _prepare_parts(parts, plan, device, engine)
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
         autocast = torch.autocast(device.type, _DTYPES[plan["precision"]])
@@ -202,9 +209,12 @@ def build(
         parameters,
         {name: each.digest() for name, each in encoded.items()},
         facts,
+        settings.accumulate or -(-settings.batch_size // plan["micro_batch"]),
     )
     use_added(rig)
     _try_one_batch(rig)
+    if device.type != "cpu" and settings.accumulate is None and not before:
+        try_largest(rig, train, hardware.memory)
     return rig
 
 
@@ -235,7 +245,7 @@ def _check_batch(experiment: Experiment, rows: int) -> None:
     size = settings.batch_size
     if size > rows and not origins.get("batch_size", "default").startswith("default"):
         raise UserError(f"batch_size={size}: train has {rows} rows.", f"Take {rows} or fewer.")
-    if settings.accumulate > min(size, rows):
+    if settings.accumulate is not None and settings.accumulate > min(size, rows):
         raise UserError(
             f"accumulate={settings.accumulate}: a batch of {min(size, rows)} rows cannot be split into so many.",
             "Take fewer micro-batches, or a larger batch_size.",
@@ -262,9 +272,18 @@ def evaluation_batch(experiment: Experiment) -> int:
     return settings.evaluation_batch_size or max(256, settings.batch_size)
 
 
-def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device, engine: Engine) -> None:
+def _say_who_learns(parts: Parts, learners: list[str], settings: Settings) -> None:
+    for name, part in parts.items():
+        if name not in learners:
+            part.requires_grad_(False)
+            part.eval()
+        else:
+            part.train()
+    freeze(parts, settings.freeze)
+
+
+def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engine) -> None:
     choose_kernels(plan, device)
-    learning = {name for names in task.phases.values() for name in (names or tuple(parts))}
     for name, part in parts.items():
         if is_fsdp(plan, name):
             shard(part, device, engine, plan["precision"])
@@ -272,11 +291,6 @@ def _prepare_parts(parts: Parts, task: Task, plan: Plan, device: torch.device, e
             part.to(device)
         if plan["channels_last"] and not is_fsdp(plan, name):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if name not in learning:
-            part.requires_grad_(False)
-            part.eval()
-        else:
-            part.train()
         if plan["compile"]:
             part.compile()
 
@@ -343,13 +357,9 @@ def _all_modules(parts: Parts) -> list[nn.Module]:
     return [module for part in parts.modules() for module in part.modules()]
 
 
-def _few_rows(encoded: Encoded, rows: int, device: torch.device) -> Batch:
-    return next(Feeder(encoded, batch_size=rows, device=device, resident=False).once())
-
-
 def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, data: Data) -> float:
     """Floating-point operations of one row's forward, counted on two rows of middling length."""
-    batch = _few_rows(train, 2, torch.device("cpu"))
+    batch = few_rows(train, 2, torch.device("cpu"))
     stretch = 1.0
     for name in train.ragged:
         column = train.columns[name]
@@ -364,13 +374,11 @@ def _forward_flops(parts: Parts, task: Task, train: Encoded, model: Component, d
     return sum(counted) / batch.size * stretch
 
 
-def _activations(parts: Parts, task: Task, train: Encoded, settings: Any) -> float:
-    """Bytes that a row's forward saves, where the plan asks for it; 0 where the model cannot do it on the host."""
-    if settings.recompute != "auto":
-        return 0.0
-    batch = _few_rows(train, 2, torch.device("cpu"))
+def _activations(parts: Parts, task: Task, train: Encoded, checked: Callable[[Batch], Any]) -> float:
+    """Bytes that the forward of one of the longest rows saves for its backward, measured on two."""
+    batch = few_rows(train, 2, torch.device("cpu"), longest=True)
     batch.training = True
-    return activation_bytes(parts, task, batch)
+    return activation_bytes(parts, task, batch, checked)
 
 
 def _try_one_batch(rig: Rig) -> None:
@@ -386,9 +394,8 @@ def _try_one_batch(rig: Rig) -> None:
         key=batch.key,
     )
     plain = copy.copy(few)
-    buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
     model = _needed(rig.experiment, "model").component
-    with forked_rng(rig.device):
+    with forked_rng(rig.device), buffers_kept(parts):
         prepared = task.prepare(rig.update.changed(few))
         for phase in task.phases:
             with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
@@ -401,9 +408,6 @@ def _try_one_batch(rig: Rig) -> None:
         _check_step(task, step, "evaluation", needs=task.emits)
         _check_monitor(rig, step)
         check_classes(model, rig.data, step.outputs.get("logits"))
-    with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)
 
 
 def _check_monitor(rig: Rig, step: Any) -> None:

@@ -188,6 +188,18 @@ def evaluating(parts: Parts) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def buffers_kept(parts: Parts) -> Iterator[None]:
+    """Running means and the like as they were, afterwards."""
+    buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+
+@contextlib.contextmanager
 def forked_rng(device: torch.device) -> Iterator[None]:
     """Random state as it was, afterwards: how often one evaluates never changes the training."""
     devices = [device.index or 0] if device.type == "cuda" else []

@@ -47,7 +47,7 @@ def find_lr(rig: Rig) -> Search:
     losses: list[float] = []
     smoothed, step, epoch = 0.0, 0, 0
     while step < STEPS:
-        for batches in rig.feeders["train"].epoch(epoch, accumulate=rig.experiment.settings.accumulate):
+        for batches in rig.feeders["train"].epoch(epoch, accumulate=rig.accumulate):
             rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
             for optimizer in update.optimizers.values():
                 for group in optimizer.param_groups:

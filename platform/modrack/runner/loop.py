@@ -100,7 +100,7 @@ class Training:
         while self.step < rig.total_steps and not self._reason:
             start = self.step - self.epoch * feeder.steps
             share = (rig.engine.rank, rig.engine.world)
-            for batches in feeder.epoch(self.epoch, start=start, accumulate=settings.accumulate, share=share):
+            for batches in feeder.epoch(self.epoch, start=start, accumulate=rig.accumulate, share=share):
                 update(self.step, batches)
                 self.step += 1
                 self.rows += batches[0].whole

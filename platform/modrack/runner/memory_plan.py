@@ -17,6 +17,10 @@ from modrack_registry.errors import UserError
 KEPT_SHARE = 0.5
 # The most that weights, gradients, optimizer state and activations may take together; allocators waste some.
 FULL_SHARE = 0.9
+# From this share on the reckoning is too coarse: on an accelerator the largest micro-batch is tried.
+CLOSE_SHARE = 0.4
+# Fewer rows at a time keep a device idle longer than computing layers twice does.
+FEW_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,51 @@ def is_fsdp(plan: Mapping[str, Any] | Any, part: str) -> bool:
     return bool((value.get(part) if isinstance(value, dict) else value) == "fsdp")
 
 
+def kept_bytes(parts: tuple[PartFacts, ...], parallel: Any, processes: int) -> int:
+    """Bytes that stay in each process between steps."""
+    plan = {"parallel": parallel}
+    return sum(part.kept // processes if is_fsdp(plan, part.name) else part.kept for part in parts)
+
+
+def choose_micro_batch(
+    parts: tuple[PartFacts, ...],
+    settings: Settings,
+    memory: int,
+    processes: int,
+    *,
+    activations: float,
+    layers: int,
+    precision: str,
+    parallel: Any,
+    additive: bool,
+    batch_norm: bool,
+) -> Decision:
+    """How many rows of a step, over all processes, go through the model at once: all that fit.
+
+    `activations` bytes of one of the longest rows, in fp32; `additive` as the task's; with `batch_norm` a split step is
+    not quite the same. Where few rows fit, and there are layers to compute twice, that is left to `choose_recompute`.
+    """
+    size = settings.batch_size
+    if settings.accumulate is not None:
+        asked = settings.accumulate
+        why = f"{asked} a step, as asked for" if asked > 1 else "the whole batch at once, as asked for"
+        return Decision("micro_batch", -(-size // asked), why)
+    rows = -(-size // processes)
+    held, row = kept_bytes(parts, parallel, processes), row_bytes(precision, activations)
+    fitting = int(max(0, memory * FULL_SHARE - held) // row) if row and memory else rows
+    if rows <= fitting:
+        return Decision("micro_batch", size, "the whole batch at once")
+    words = f"{told(row * rows)} do not fit beside {told(held)} of weights and state"
+    if not additive:
+        return Decision("micro_batch", size, f"{words}, but rows learn from each other here: a smaller batch_size")
+    twice = layers and settings.recompute == "auto"
+    pieces = -(-rows // max(fitting, min(FEW_ROWS, rows) if twice else 1))
+    if pieces == 1:
+        return Decision("micro_batch", size, f"{words}, unless layers are computed twice")
+    same = "which learn the same but for batch norm" if batch_norm else "which learn the same"
+    return Decision("micro_batch", -(-size // pieces), f"{words}: {pieces} a step, {same}")
+
+
 def choose_recompute(
     parts: tuple[PartFacts, ...],
     settings: Settings,
@@ -97,10 +146,12 @@ def choose_recompute(
     layers: int,
     precision: str,
     parallel: Any,
+    rows: int,
 ) -> Decision:
     """Which repeated layers forget their activations and compute them again in the backward: all, none, or names.
 
-    `activations` bytes of a row, in fp32. By itself it is chosen only where a micro-batch would not fit.
+    `activations` bytes of a row, in fp32. By itself it is chosen only where a micro-batch, of `rows` in each process,
+    would not fit.
     """
     asked = settings.recompute
     if asked != "auto":
@@ -109,9 +160,8 @@ def choose_recompute(
         return Decision("recompute", "none", "the model has no repeated layers")
     if not activations or not memory:
         return Decision("recompute", "none", "off unless asked for: recompute=all")
-    rows = -(-settings.batch_size // (settings.accumulate * processes))
-    held = sum(part.kept // processes if is_fsdp({"parallel": parallel}, part.name) else part.kept for part in parts)
-    wanted = held + int(activations * rows * (1.0 if precision == "fp32" else 0.5))
+    held, row = kept_bytes(parts, parallel, processes), row_bytes(precision, activations)
+    wanted = held + int(row * rows)
     size = f"{rows} rows with weights and state take about {told(wanted)} of {told(memory)}"
     if wanted <= memory * FULL_SHARE:
         return Decision("recompute", "none", size)
@@ -124,6 +174,11 @@ def told(size: float) -> str:
         if size >= unit:
             return f"{size / unit:.3g} {name}"
     return f"{size / 1024:.3g} KiB"
+
+
+def row_bytes(precision: str, activations: float) -> float:
+    """Bytes that a row's forward saves, of `activations` in fp32."""
+    return activations * (1.0 if precision == "fp32" else 0.5)
 
 
 def _value(parts: tuple[PartFacts, ...], sharded: list[str]) -> Any:

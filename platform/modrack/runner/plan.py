@@ -12,7 +12,7 @@ from typing import Any
 from modrack.configure.settings import Settings
 from modrack.runner.decision import Decision
 from modrack.runner.hardware import Hardware
-from modrack.runner.memory_plan import PartFacts, choose_parallel, choose_recompute
+from modrack.runner.memory_plan import PartFacts, choose_micro_batch, choose_parallel, choose_recompute
 from modrack_registry.errors import UserError
 
 # Half of the accelerator is for weights, gradients and activations.
@@ -29,7 +29,7 @@ PROBE_STEP_FLOPS = 1e9
 # What rounding in fp32 may lose; bf16 itself loses a thousand times as much.
 FP32_ERROR = 2e-6
 # What decides about the last bits, so that a run that goes on keeps it.
-KEPT = ("threads", "matmul")
+KEPT = ("threads", "matmul", "micro_batch")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Facts:
     """What the plan knows of data and model. `flops` are those of one row's forward; `bytes` of the train split.
 
     `parts` are the sizes of each part, `activations` the bytes that a row's forward saves for its backward (0: not
-    measured), `layers` how many repeated layers there are.
+    measured), `layers` how many repeated layers there are; `additive` is the task's.
     """
 
     rows: int | None
@@ -50,6 +50,8 @@ class Facts:
     parts: tuple[PartFacts, ...] = ()
     activations: float = 0.0
     layers: int = 0
+    additive: bool = True
+    batch_norm: bool = False
 
 
 class Plan:
@@ -61,6 +63,11 @@ class Plan:
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
+
+    def decide(self, name: str, value: Any, reason: str) -> None:
+        """Decide again about `name`, after a try has shown more than could be reckoned."""
+        self.decisions = [Decision(name, value, reason) if each.name == name else each for each in self.decisions]
+        self._values[name] = value
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         return {each.name: {"value": each.value, "reason": each.reason} for each in self.decisions}
@@ -133,19 +140,19 @@ def _memory_decisions(
     on_cpu = str(decided["device"]).startswith("cpu")
     memory = hardware.host_memory // processes if on_cpu else hardware.memory
     parallel = choose_parallel(facts.parts, settings, memory, world, decided["precision"])
+    known: dict[str, Any] = {
+        "activations": facts.activations,
+        "layers": facts.layers,
+        "precision": decided["precision"],
+        "parallel": parallel.value,
+    }
+    norms = {"additive": facts.additive, "batch_norm": facts.batch_norm}
+    micro_batch = choose_micro_batch(facts.parts, settings, memory, world, **known, **norms)
     return [
         Decision("processes", world, "they train together" if world > 1 else "nobody started more"),
         parallel,
-        choose_recompute(
-            facts.parts,
-            settings,
-            memory,
-            world,
-            activations=facts.activations,
-            layers=facts.layers,
-            precision=decided["precision"],
-            parallel=parallel.value,
-        ),
+        micro_batch,
+        choose_recompute(facts.parts, settings, memory, world, **known, rows=-(-micro_batch.value // world)),
     ]
 
 
@@ -162,7 +169,6 @@ def _decisions(
         _compile(facts, settings),
         _deterministic(kind, settings),
         _feeder(hardware, kind, facts),
-        _micro_batch(settings),
         _threads(hardware, kind, facts, settings, processes),
     ]
 
@@ -248,13 +254,6 @@ def _feeder(hardware: Hardware, kind: str, facts: Facts) -> Decision:
     return Decision("feeder", "host", f"{size} in memory")
 
 
-def _micro_batch(settings: Settings) -> Decision:
-    size = -(-settings.batch_size // settings.accumulate)
-    if settings.accumulate > 1:
-        return Decision("micro_batch", size, f"{settings.accumulate} a step, as asked for")
-    return Decision("micro_batch", size, "the whole batch at once")
-
-
 def _matmul(hardware: Hardware, kind: str) -> Decision:
     if kind != "cpu" or hardware.onednn_fp32 is None:
         return Decision("matmul", "default", "only looked at for larger steps on a CPU")
@@ -270,7 +269,7 @@ def _matmul(hardware: Hardware, kind: str) -> Decision:
 
 def step_flops(facts: Facts, settings: Settings) -> float:
     """Floating-point operations of a micro-batch's forward and backward."""
-    return 3 * facts.flops * settings.batch_size / settings.accumulate
+    return 3 * facts.flops * settings.batch_size / (settings.accumulate or 1)
 
 
 def _threads(hardware: Hardware, kind: str, facts: Facts, settings: Settings, processes: int) -> Decision:

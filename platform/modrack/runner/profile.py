@@ -76,7 +76,7 @@ def profile(rig: Rig, trace: Path | None = None) -> Profile:
 def _endless(rig: Rig) -> Iterator[Any]:
     epoch = 0
     while True:
-        yield from rig.feeders["train"].epoch(epoch, accumulate=rig.experiment.settings.accumulate)
+        yield from rig.feeders["train"].epoch(epoch, accumulate=rig.accumulate)
         epoch += 1
 
 

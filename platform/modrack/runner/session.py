@@ -202,7 +202,7 @@ def dry_run(experiment: Experiment) -> dict[str, Any] | None:
 
 def _tried(rig: Rig) -> dict[str, Any]:
     feeder, share = rig.feeders["train"], (rig.engine.rank, rig.engine.world)
-    rig.update(0, next(feeder.epoch(0, accumulate=rig.experiment.settings.accumulate, share=share)))
+    rig.update(0, next(feeder.epoch(0, accumulate=rig.accumulate, share=share)))
     values, bad = rig.update.take()
     with torch.no_grad(), evaluating(rig.parts), forked_rng(rig.device), rig.autocast:
         batch = rig.task.prepare(next(rig.feeders["validation"].once()))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 
 from modrack.configure.experiment import Choice
-from modrack.runner.evaluate import forked_rng
+from modrack.runner.evaluate import buffers_kept, forked_rng
 from modrack.runner.memory_plan import PartFacts
 from modrack.runner.parts import Parts
 from modrack.runner.recompute import counting_saved
@@ -60,18 +63,17 @@ def _state_bytes(choice: Choice | None) -> float:
     return kept / sum(parameter.numel() for parameter in trial.parameters())
 
 
-def activation_bytes(parts: Parts, task: Task, batch: Batch) -> float:
-    """What a row's forward saves for its backward, of the phase that saves most; measured on `batch`, on the host."""
+def activation_bytes(parts: Parts, task: Task, batch: Batch, checked: Callable[[Batch], Any]) -> float:
+    """What a row's forward saves for its backward, of the phase that saves most; measured on `batch`, on the host.
+
+    `checked` gives a context that says more of a step that fails.
+    """
     most = 0
-    buffers = [(buffer, buffer.clone()) for part in parts.modules() for buffer in part.buffers()]
-    with forked_rng(torch.device("cpu")):
+    with forked_rng(torch.device("cpu")), buffers_kept(parts):
         prepared = task.prepare(batch)
         for phase in task.phases:
-            with counting_saved(parts.modules()) as counted:
+            with checked(prepared), counting_saved(parts.modules()) as counted:
                 made = task.step(parts, prepared, phase)
             del made
             most = max(most, sum(counted))
-    with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)
     return most / batch.size
