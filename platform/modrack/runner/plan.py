@@ -146,8 +146,9 @@ def _memory_decisions(
         "precision": decided["precision"],
         "parallel": parallel.value,
     }
-    norms = {"additive": facts.additive, "batch_norm": facts.batch_norm}
-    micro_batch = choose_micro_batch(facts.parts, settings, memory, world, **known, **norms)
+    micro_batch = choose_micro_batch(
+        facts.parts, settings, memory, world, **known, additive=facts.additive, batch_norm=facts.batch_norm
+    )
     return [
         Decision("processes", world, "they train together" if world > 1 else "nobody started more"),
         parallel,
