@@ -168,3 +168,15 @@ def test_a_loss_that_breaks_late_names_the_last_good_checkpoint(tmp_path: Path) 
     from modrack.runner.checkpoint import damage
 
     assert damage(tmp_path / "home/1/checkpoints/last") is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"dataset": "digits", "batch_tokens": 100}, "are all of one size"),
+        ({"model": "gru", "dataset": "names", "batch_tokens": 3}, "the longest row takes"),
+        ({"model": "gru", "dataset": "names", "batch_tokens": 99, "accumulate": 9}, "cannot be split into so many"),
+    ],
+)
+def test_steps_that_cannot_be_cut_by_tokens(asked: dict[str, Any], said: str, tmp_path: Path) -> None:
+    refused(tmp_path, said, **asked)

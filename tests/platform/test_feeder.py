@@ -15,6 +15,7 @@ from modrack.runner.feeder import Feeder
 from modrack.runner.noise import mix, normal, uniform
 from modrack.runner.order import round_up, sequential, shuffled
 from modrack.seam import Ragged
+from modrack_registry.errors import UserError
 
 CPU = torch.device("cpu")
 ROWS = 1003
@@ -82,6 +83,32 @@ def test_buckets_waste_little_and_stay_random() -> None:
     assert real / padded > 0.8
     assert widths != sorted(widths)
     assert len(set(widths)) <= 16
+
+
+@pytest.mark.parametrize("tokens", [120, 512, 4096, 10**6])
+def test_a_budget_of_tokens_bounds_every_step(tokens: int) -> None:
+    feeder = Feeder(texts(), batch_size=7, device=CPU, resident=True, batch_tokens=tokens)
+    epochs = [list(feeder.epoch(epoch, accumulate=2)) for epoch in (0, 1)]
+    for steps in epochs:
+        assert len(steps) == feeder.steps
+        rows = [row for batches in steps for batch in batches for row in batch["row"].tolist()]
+        assert sorted(rows) == list(range(ROWS))
+        for batches in steps:
+            assert batches[0].whole * max(batch["ids"].shape[1] for batch in batches) <= tokens
+    # Each epoch in an order of its own, and steps not from short to long.
+    firsts = [[batches[0].rows.tolist() for batches in steps] for steps in epochs]
+    assert firsts[0] != firsts[1]
+    again = Feeder(texts(), batch_size=7, device=CPU, resident=True, batch_tokens=tokens)
+    late = [batches[0].rows.tolist() for batches in again.epoch(1, start=feeder.steps // 2, accumulate=2)]
+    assert late == firsts[1][feeder.steps // 2 :]
+    # It holds what could have been put in.
+    if feeder.steps > 4:
+        assert ROWS * 20 / feeder.steps > tokens / 2
+
+
+def test_rows_that_are_chosen_are_not_cut_by_tokens() -> None:
+    with pytest.raises(UserError, match="batch_tokens"):
+        Feeder(texts(), batch_size=7, device=CPU, resident=True, batch_tokens=512).arrange(lambda epoch: range(ROWS))
 
 
 def test_evaluation_sorts_by_length() -> None:

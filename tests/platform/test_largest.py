@@ -59,7 +59,7 @@ def test_an_accelerator_is_tried_with_the_largest_batch(most: int, pieces: int, 
     made = tight(batch_size=64)
     means = made.parts.model.net[2].running_mean.clone()
     state = torch.get_rng_state()
-    try_largest(made, made_rows(made), 1)
+    try_largest(made, made_rows(made), 64, 1)
     assert made.accumulate == pieces
     assert made.plan["micro_batch"] == 64 // pieces
     assert ("ran out of memory" in made.plan.as_dict()["micro_batch"]["reason"]) == (pieces > 1)
@@ -72,7 +72,7 @@ def test_an_accelerator_is_tried_with_the_largest_batch(most: int, pieces: int, 
 def test_nothing_is_tried_where_there_is_room(monkeypatch: Any) -> None:
     monkeypatch.setattr(Tight, "most", 0)
     made = tight(batch_size=64)
-    try_largest(made, made_rows(made), 1 << 40)
+    try_largest(made, made_rows(made), 64, 1 << 40)
     assert made.accumulate == 1
 
 
@@ -80,7 +80,7 @@ def test_not_even_one_row(monkeypatch: Any) -> None:
     monkeypatch.setattr(Tight, "most", 0)
     made = tight(batch_size=64)
     with pytest.raises(UserError, match="Not even one row"):
-        try_largest(made, made_rows(made), 1)
+        try_largest(made, made_rows(made), 64, 1)
 
 
 def made_rows(made: Any) -> Any:

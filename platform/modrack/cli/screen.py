@@ -153,7 +153,7 @@ def _length(facts: Mapping[str, Any]) -> str:
     epochs, steps = facts.get("epochs"), facts.get("steps")
     parts = [
         f"{epochs:g} epochs" if epochs else "",
-        f"{steps:,} steps of {facts.get('batch_size')} rows" if steps else "",
+        f"{steps:,} steps of {_step_size(facts)}" if steps else "",
     ]
     return " = ".join(filter(None, parts))
 
@@ -171,3 +171,8 @@ def _close_quietly() -> None:
     # Python would complain once more when it flushes a broken stdout at its end.
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _step_size(facts: Mapping[str, Any]) -> str:
+    tokens = facts.get("batch_tokens")
+    return f"at most {tokens:,} tokens" if tokens else f"{facts.get('batch_size')} rows"

@@ -19,6 +19,9 @@ class Settings:
     epochs: Annotated[int | None, Gt(0), "passes over the training rows"] = None
     steps: Annotated[int | None, Gt(0), "optimizer steps; instead of epochs"] = None
     batch_size: Annotated[int, Gt(0), "rows of an optimizer step, over all processes"] = 64
+    batch_tokens: Annotated[
+        int | None, Gt(0), "padded entries of a step, for rows of unequal length; instead of batch_size"
+    ] = None
     evaluation_batch_size: Annotated[int | None, Gt(0), "rows of a batch in evaluation; none: chosen"] = None
     seed: Annotated[int, Ge(0), Lt(2**32), "of weights, order and noise"] = 0
     split_seed: Annotated[int, Ge(0), Lt(2**32), "of the rows that are cut off for validation and test"] = 0

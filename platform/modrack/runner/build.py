@@ -34,13 +34,13 @@ from modrack.runner.largest import few_rows, try_largest
 from modrack.runner.lora import add_adapters
 from modrack.runner.memory_plan import is_fsdp
 from modrack.runner.noise import mix
-from modrack.runner.order import count_steps
 from modrack.runner.parts import Parts
 from modrack.runner.plan import PROBE_STEP_FLOPS, Facts, Plan, choose_device, make_plan, step_flops
 from modrack.runner.recompute import count_layers, recompute_layers
 from modrack.runner.rehearsal import rehearse
 from modrack.runner.sharding import check_optimizer, is_sharded, shard
 from modrack.runner.sizes import activation_bytes, part_facts
+from modrack.runner.steps import check_batch, check_tokens, largest_step, total_steps
 from modrack.runner.stream import StreamFeeder
 from modrack.runner.uncompiled import leave_compiler_out
 from modrack.runner.update import Update
@@ -123,8 +123,8 @@ def build(
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
     parameters = sum(parameter.numel() for parameter in parts.parameters())
     if not streamed:
-        _check_batch(experiment, encoded["train"].size)
-    steps = _total_steps(experiment, None if streamed else encoded["train"].size)
+        check_batch(experiment, encoded["train"])
+    steps = total_steps(experiment, None if streamed else encoded["train"])
     stream = StreamFeeder(
         splits["train"],
         task,
@@ -132,8 +132,12 @@ def build(
         steps=steps,
         device=torch.device("cpu"),
         seed=settings.seed,
+        batch_tokens=settings.batch_tokens,
     )
     train = stream.sample() if streamed else encoded["train"]
+    if streamed and settings.batch_tokens is not None:
+        check_tokens(settings.batch_tokens, train)
+    largest = largest_step(experiment, train)
     learners = sorted(
         {name for names in task.phases.values() for name in (names or tuple(parts))}, key=list(parts).index
     )
@@ -156,9 +160,10 @@ def build(
         batch_norm=any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in _all_modules(parts)),
     )
     hardware = probe()
-    if choose_device(hardware, settings.device).value == "cpu" and step_flops(facts, settings) > PROBE_STEP_FLOPS:
+    planned = replace(settings, batch_size=largest)
+    if choose_device(hardware, settings.device).value == "cpu" and step_flops(facts, planned) > PROBE_STEP_FLOPS:
         hardware = replace(hardware, onednn_fp32=probe_onednn())
-    plan = make_plan(hardware, facts, settings, engine.local_world, before, engine.world)
+    plan = make_plan(hardware, facts, planned, engine.local_world, before, engine.world)
     device = engine.place(plan["device"])
     recompute_layers(parts, plan["recompute"])
     _prepare_parts(parts, plan, device, engine)
@@ -172,6 +177,7 @@ def build(
             device=device,
             resident=plan["feeder"] == "resident",
             seed=settings.seed,
+            batch_tokens=settings.batch_tokens if name == "train" else None,
         )
         for name, each in encoded.items()
     }
@@ -209,12 +215,12 @@ def build(
         parameters,
         {name: each.digest() for name, each in encoded.items()},
         facts,
-        settings.accumulate or -(-settings.batch_size // plan["micro_batch"]),
+        settings.accumulate or -(-largest // plan["micro_batch"]),
     )
     use_added(rig)
     _try_one_batch(rig)
     if device.type != "cpu" and settings.accumulate is None and not before:
-        try_largest(rig, train, hardware.memory)
+        try_largest(rig, train, largest, hardware.memory)
     return rig
 
 
@@ -237,32 +243,6 @@ def _needed(experiment: Experiment, kind: str) -> Choice:
     if choice is None:
         raise UserError(f"No {kind} is chosen.", f"Say --{kind} NAME; `modrack list {kind}` shows them.")
     return choice
-
-
-def _check_batch(experiment: Experiment, rows: int) -> None:
-    """Raises UserError for a batch that somebody asked for and that cannot be. A default one may be all the rows."""
-    settings, origins = experiment.settings, experiment.origins
-    size = settings.batch_size
-    if size > rows and not origins.get("batch_size", "default").startswith("default"):
-        raise UserError(f"batch_size={size}: train has {rows} rows.", f"Take {rows} or fewer.")
-    if settings.accumulate is not None and settings.accumulate > min(size, rows):
-        raise UserError(
-            f"accumulate={settings.accumulate}: a batch of {min(size, rows)} rows cannot be split into so many.",
-            "Take fewer micro-batches, or a larger batch_size.",
-        )
-
-
-def _total_steps(experiment: Experiment, rows: int | None) -> int:
-    settings = experiment.settings
-    if rows is None:
-        if settings.steps is None:
-            raise UserError("A streamed dataset has no number of epochs.", "Say how long to train, as in steps=1000.")
-        return settings.steps
-    each = count_steps(rows, settings.batch_size)
-    wanted = [settings.steps] if settings.steps is not None else []
-    if settings.epochs is not None:
-        wanted.append(settings.epochs * each)
-    return int(min(wanted))
 
 
 def evaluation_batch(experiment: Experiment) -> int:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from modrack.data.rows import Rows, chunks
+from modrack.runner.order import lengths_of
 from modrack.seam import Ragged, Task
 from modrack_registry.errors import UserError
 
@@ -46,6 +48,12 @@ class Encoded:
                 for piece in _pieces(flat):
                     found.update(piece)
         return found.hexdigest()
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """Of each row in the column that decides how steps are cut, the first ragged one: (n,) int64, or None."""
+        column = next((each for each in self.columns.values() if isinstance(each, Ragged)), None)
+        return None if column is None else lengths_of(column.offsets)
 
     @property
     def ragged(self) -> list[str]:

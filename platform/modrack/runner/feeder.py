@@ -8,6 +8,7 @@ costs a slice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,22 +16,31 @@ from torch import Tensor
 
 from modrack.runner.columns import RaggedColumn, as_tensor, moved
 from modrack.runner.encode import Encoded
-from modrack.runner.order import Order, arranged, count_steps, sequential, shuffled
+from modrack.runner.order import Order, arranged, budgeted, count_steps, sequential, shuffled, token_bounds
 from modrack.seam import Batch, Ragged
+from modrack_registry.errors import UserError
 
 # What one gather may hold. Larger ones save little, and cost memory.
 BLOCK_BYTES = 8 << 20
 
 
 class Feeder:
-    """Batches of one split. `steps` an epoch; `tokens` counts (real, padded) entries of ragged columns fed so far."""
+    """Batches of one split, of `batch_size` rows, or for training of as many as `batch_tokens` padded entries hold.
+
+    `steps` an epoch; `tokens` counts (real, padded) entries of ragged columns fed so far."""
 
     def __init__(
-        self, encoded: Encoded, *, batch_size: int, device: torch.device, resident: bool, seed: int = 0
+        self,
+        encoded: Encoded,
+        *,
+        batch_size: int,
+        device: torch.device,
+        resident: bool,
+        seed: int = 0,
+        batch_tokens: int | None = None,
     ) -> None:
         self.size = encoded.size
         self.batch_size = batch_size
-        self.steps = count_steps(self.size, batch_size)
         self.device = device
         self.seed = seed
         self.tokens = [0, 0]
@@ -46,18 +56,30 @@ class Feeder:
         self._place = place
         self._lengths = next(iter(self._ragged.values())).lengths if self._ragged else None
         row_bytes = sum(column[0].nbytes for column in self._fixed.values() if len(column))
+        self._bounds: list[int] | None = None
+        if batch_tokens is not None and self._lengths is not None:
+            self._bounds = token_bounds(self._lengths, batch_tokens)
+            batch_size = max(last - first for first, last in pairwise(self._bounds))
+        self.steps = len(self._bounds) - 1 if self._bounds else count_steps(self.size, batch_size)
         self._block = max(1, min(64, BLOCK_BYTES // max(1, row_bytes * batch_size)))
 
     def arrange(self, choose: Callable[[int], Any]) -> None:
         """Train on the rows that `choose(epoch)` names, in that order, instead of shuffling all.
 
         It gives as many row numbers as the split has rows (repeats are welcome), and the same ones whenever it is
-        asked: a run that is resumed asks again.
+        asked: a run that is resumed asks again. Raises UserError where steps are cut by tokens.
         """
+        if self._bounds is not None:
+            raise UserError(
+                "batch_tokens: another part chooses the rows of an epoch, which then cannot be cut by their lengths.",
+                "Say batch_size instead, or leave that part out.",
+            )
         self._choose = choose
 
     def order(self, epoch: int, training: bool = True) -> Order:
         """The order of `epoch`; the same for the same seed and epoch, whatever came before."""
+        if training and self._bounds is not None and self._lengths is not None:
+            return budgeted(self._lengths, self._bounds, self.seed, epoch)
         if training and self._choose is not None:
             return arranged(self._choose(epoch), self.size, self.batch_size)
         if training:

@@ -50,12 +50,12 @@ def largest_that_fits(pieces: int, rows: int, attempt: Callable[[int], None]) ->
         pieces = min(rows, pieces * 2)
 
 
-def try_largest(rig: Rig, train: Encoded, memory: int) -> None:
-    """Split steps into more micro-batches if the largest one runs out of memory, and say so in the plan.
+def try_largest(rig: Rig, train: Encoded, asked: int, memory: int) -> None:
+    """Split steps of `asked` rows into more micro-batches if the largest one runs out of memory; the plan says so.
 
     Tried only where the reckoning comes near to the memory there is. Raises UserError where not even one row fits.
     """
-    world, asked = rig.engine.world, rig.experiment.settings.batch_size
+    world = rig.engine.world
     rows = -(-asked // world)
     held = kept_bytes(rig.facts.parts, rig.plan["parallel"], world)
     row = row_bytes(rig.plan["precision"], rig.facts.activations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -52,6 +53,45 @@ def shuffled(rows: int, batch_size: int, seed: int, epoch: int, lengths: Tensor 
     full = len(steps) if rows % batch_size == 0 else len(steps) - 1
     places = torch.randperm(full, generator=generator).tolist()
     return Order(torch.cat([steps[place] for place in places] + steps[full:]), bounds)
+
+
+def token_bounds(lengths: Tensor, tokens: int) -> list[int]:
+    """Where steps begin and end in the rows sorted by `lengths` (n,): each as long as rows × width fit into `tokens`.
+
+    Widths are the padded ones. A function of the lengths alone, so every epoch has the same number of steps.
+    """
+    sizes = torch.sort(lengths)[0].tolist()
+    longest, rows = max(1, sizes[-1]), len(sizes)
+    bounds = [0]
+    while bounds[-1] < rows:
+        first, last = bounds[-1], rows
+        # The largest `last` that fits lies between: padded sizes never fall as rows are added.
+        low = first + 1
+        while low < last:
+            middle = (low + last + 1) // 2
+            if (middle - first) * round_up(max(1, sizes[middle - 1]), longest) <= tokens:
+                low = middle
+            else:
+                last = middle - 1
+        bounds.append(low)
+    return bounds
+
+
+def budgeted(lengths: Tensor, bounds: list[int], seed: int, epoch: int) -> Order:
+    """The order of an epoch whose steps are those of `token_bounds`, shuffled; rows of one length change places."""
+    generator = torch.Generator().manual_seed(mix(seed, epoch))
+    order = torch.randperm(len(lengths), generator=generator)
+    order = order[torch.argsort(lengths[order], stable=True)]
+    steps = [order[first:last] for first, last in pairwise(bounds)]
+    places = torch.randperm(len(steps), generator=generator).tolist()
+    steps = [steps[place] for place in places]
+    return Order(torch.cat(steps), [0, *accumulate(len(step) for step in steps)])
+
+
+def padded_width(lengths: Tensor) -> int:
+    """The width that the longest row of `lengths` is padded to."""
+    longest = max(1, int(lengths.max()))
+    return round_up(longest, longest)
 
 
 def arranged(chosen: object, rows: int, batch_size: int) -> Order:

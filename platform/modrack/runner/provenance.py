@@ -14,7 +14,11 @@ from modrack.runner.hardware import probe
 
 # Longer diffs are cut: they are a generated file that nobody reads.
 DIFF_BYTES = 1 << 20
-_SECRET = re.compile(r"(?i)((?:api[_-]?key|secret|token|passw(?:or)?d|credential)s?[\"']?\s*[:=]\s*[\"']?)[^\s\"']{4,}")
+# A number of tokens, as in batch_tokens=4096, is none.
+_SECRET = re.compile(
+    r"(?i)((?:api[_-]?key|secret|token|passw(?:or)?d|credential)s?[\"']?\s*[:=]\s*[\"']?)"
+    r"(?!(?<=tokens=)\d+(?:\s|$))[^\s\"']{4,}"
+)
 _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 

@@ -229,6 +229,7 @@ def started_facts(rig: Rig) -> dict[str, Any]:
         "device": rig.plan["device"],
         "precision": rig.plan["precision"],
         "batch_size": rig.experiment.settings.batch_size,
+        "batch_tokens": rig.experiment.settings.batch_tokens,
         "steps": rig.total_steps,
         "epochs": rig.total_steps / rig.feeders["train"].steps,
     }

@@ -26,11 +26,20 @@ class StreamFeeder:
     """
 
     def __init__(
-        self, split: Any, task: Task, *, batch_size: int, steps: int, device: torch.device, seed: int = 0
+        self,
+        split: Any,
+        task: Task,
+        *,
+        batch_size: int,
+        steps: int,
+        device: torch.device,
+        seed: int = 0,
+        batch_tokens: int | None = None,
     ) -> None:
         self.split, self.task = split, task
         self.batch_size, self.steps, self.device, self.seed = batch_size, steps, device, seed
         self.size: int | None = None
+        self.batch_tokens = batch_tokens
         self.tokens = [0, 0]
 
     def arrange(self, choose: Any) -> None:
@@ -59,6 +68,7 @@ class StreamFeeder:
                     device=self.device,
                     resident=False,
                     seed=self.seed,
+                    batch_tokens=self.batch_tokens,
                 )
                 yield from feeder.epoch(turn * 100_003 + number, accumulate=accumulate, share=share)
                 self.tokens = [mine + more for mine, more in zip(self.tokens, feeder.tokens, strict=True)]
