@@ -111,6 +111,12 @@ class Batch(dict[str, Any]):
         lengths = self.lengths[name].to(column.device, non_blocking=True)
         return torch.arange(column.shape[1], device=column.device) < lengths[:, None]
 
+    def tensors(self) -> list[Tensor]:
+        """All that lies on the device: columns and masks."""
+        import torch
+
+        return [each for each in (*self.values(), *self._real.values()) if isinstance(each, torch.Tensor)]
+
     def padded(self, name: str) -> bool:
         """Whether the ragged column `name` holds any padding; asks the host only."""
         return bool(self.lengths[name].min() < self[name].shape[1])

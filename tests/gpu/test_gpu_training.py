@@ -71,6 +71,21 @@ def test_nothing_waits_between_log_points(kind: str, more: Any, precision: str, 
     assert values["loss"] > 0
 
 
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_rows_that_stay_on_the_host_are_the_same_rows(kind: str, sentences: str, monkeypatch: Any) -> None:
+    words = IMAGE if kind == "image" else TEXT | {"dataset.path": sentences}
+    found = []
+    for share in (0.25, 0.0):
+        monkeypatch.setattr("modrack.runner.plan.RESIDENT_SHARE", share)
+        made = rig(**words | {"accumulate": 2})
+        assert made.plan["feeder"] == ("resident" if share else "host")
+        steps = made.feeders["train"].epoch(0, accumulate=2)
+        found.append([{name: each.cpu() for name, each in batch.items()} for pair in steps for batch in pair])
+        assert all(each.device.type == "cuda" for each in next(made.feeders["train"].epoch(0))[0].tensors())
+    for resident, host in zip(*found, strict=True):
+        assert all(torch.equal(resident[name], host[name]) for name in resident)
+
+
 def test_the_gpu_learns_what_the_cpu_learns() -> None:
     losses = {}
     for device in ("cpu", "cuda"):

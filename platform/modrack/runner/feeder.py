@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modrack.runner.ahead import on_side_stream
 from modrack.runner.columns import RaggedColumn, as_tensor, moved
 from modrack.runner.encode import Encoded
 from modrack.runner.order import Order, arranged, budgeted, count_steps, sequential, shuffled, token_bounds
@@ -94,7 +95,9 @@ class Feeder:
         `share` is (number, of how many): this process's share of every step's rows. A share always has
         `accumulate` micro-batches, so that processes stay in step; one without rows is a filler.
         """
-        return self._cut(self.order(epoch), start, accumulate, (self.seed, epoch), True, share)
+        steps = self._cut(self.order(epoch), start, accumulate, (self.seed, epoch), True, share)
+        beside = self.device.type == "cuda" and self._place.type == "cpu"
+        return on_side_stream(steps, self.device) if beside else steps
 
     def once(self, share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         """Every row once, in a fixed order, for evaluation; of several processes each gets its share of each batch."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from modrack.data.rows import chunks
+from modrack.runner.ahead import ahead
 from modrack.runner.encode import Encoded, encode_rows, pack
 from modrack.runner.feeder import Feeder
 from modrack.seam import Batch, Task
@@ -57,20 +58,26 @@ class StreamFeeder:
         return pack(encode_rows(next(chunks(self.split, self.batch_size)), self.task), self.task)
 
     def _steps(self, accumulate: int, share: tuple[int, int]) -> Iterator[list[Batch]]:
+        # One chunk is read and encoded while the one before is learned from.
+        for number, encoded in ahead(self._encoded(), 1):
+            feeder = Feeder(
+                encoded,
+                batch_size=self.batch_size,
+                device=self.device,
+                resident=False,
+                seed=self.seed,
+                batch_tokens=self.batch_tokens,
+            )
+            yield from feeder.epoch(number, accumulate=accumulate, share=share)
+            self.tokens = [mine + more for mine, more in zip(self.tokens, feeder.tokens, strict=True)]
+
+    def _encoded(self) -> Iterator[tuple[int, Encoded]]:
+        """Chunks of the stream, for ever, each with a number of its own."""
         for turn in itertools.count():
             shuffled = self.split.shuffle(seed=self.seed + turn, buffer_size=SHUFFLE_ROWS)
             empty = True
             for number, rows in enumerate(chunks(shuffled, CHUNK_STEPS * self.batch_size)):
                 empty = False
-                feeder = Feeder(
-                    pack(encode_rows(rows, self.task), self.task),
-                    batch_size=self.batch_size,
-                    device=self.device,
-                    resident=False,
-                    seed=self.seed,
-                    batch_tokens=self.batch_tokens,
-                )
-                yield from feeder.epoch(turn * 100_003 + number, accumulate=accumulate, share=share)
-                self.tokens = [mine + more for mine, more in zip(self.tokens, feeder.tokens, strict=True)]
+                yield turn * 100_003 + number, pack(encode_rows(rows, self.task), self.task)
             if empty:
                 raise RunFailed("The stream of training rows is empty.")
