@@ -149,6 +149,39 @@ def test_other_processes_go_on(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 3])
+def test_other_processes_go_on_with_whole_weights(
+    processes: int, tmp_path: Path, whole: tuple[Path, dict[str, Any]]
+) -> None:
+    """DistributedDataParallel alone: a run of two goes on in one, and in three."""
+    killed = modrack(tmp_path, "train", *WORDS, "parallel=ddp", "scheduler.at=8", "scheduler.rank=01", processes=2)
+    assert killed.returncode != 0
+    done = modrack(tmp_path, "resume", "1", "--json", processes=processes)
+    assert metrics(done) == pytest.approx(whole[1], rel=1e-4)
+    assert "was trained by 2 processes (ddp) and goes on with" in done.stderr
+    assert_alike(tmp_path, whole[0])
+
+
+@pytest.mark.slow
+def test_a_gan_is_sharded_and_callbacks_ask_it(tmp_path: Path) -> None:
+    """Two parts that learn in turn; the pictures are drawn by all processes together and kept once."""
+    words = [
+        "--model", "dcgan", "--task", "gan", "--callback", "samples", "epochs=2", "limit=96", "batch_size=24",
+        "model.width=4", "accumulate=2", "ema=0.9", "clip=1", "device=cpu", "precision=fp32", "threads=1", "--json",
+    ]  # fmt: skip
+    made = [
+        metrics(modrack(tmp_path / how, "train", *words, f"parallel={how}", processes=2)) for how in ("ddp", "fsdp")
+    ]
+    assert made[1] == pytest.approx(made[0], rel=1e-4)
+    pictures = [
+        sorted(path.name for path in (home(tmp_path / how) / "1/pictures").iterdir()) for how in ("ddp", "fsdp")
+    ]
+    assert pictures[0] == pictures[1] == ["samples-00000004.png", "samples-00000008.png"]
+    last = (home(tmp_path / "fsdp") / "1/checkpoints/last").resolve()
+    assert {path.parent.name for path in last.rglob("model.safetensors")} == {"generator", "discriminator"}
+
+
+@pytest.mark.slow
 def test_a_run_of_one_process_goes_on_sharded(tmp_path: Path, whole: tuple[Path, dict[str, Any]]) -> None:
     killed = modrack(tmp_path, "train", *WORDS, "parallel=fsdp", "scheduler.at=8", "scheduler.rank=0")
     assert killed.returncode != 0

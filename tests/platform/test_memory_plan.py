@@ -112,6 +112,14 @@ def test_a_part_that_does_not_learn_stays_whole() -> None:
     assert plan(EIGHT, facts(SMALL, teacher), parallel="fsdp")["parallel"] == {"model": "fsdp", "teacher": "ddp"}
 
 
+def test_weights_that_the_task_moves_lie_alike() -> None:
+    """A momentum teacher takes from its student: both are sharded, or none."""
+    teacher = PartFacts("teacher", 26 * GB, 0, 0, 4096, None, follows=True)
+    assert plan(EIGHT, facts(SMALL, teacher), parallel="fsdp")["parallel"] == "fsdp"
+    assert plan(EIGHT, facts(SEVEN, teacher))["parallel"] == "fsdp"
+    assert plan(EIGHT, facts(SMALL, teacher))["parallel"] == "ddp"
+
+
 @pytest.mark.parametrize(
     ("hardware", "processes", "device", "said"),
     [

@@ -17,17 +17,43 @@ from modrack.runner.resumption import layout_change
 from modrack.runner.sharding import clip_gradients, is_sharded, why_whole
 
 
-def test_sharded_steps_equal_whole_ones() -> None:
-    """Unequal micro-batches, clipping, groups, frozen weights, schedules, averages, noise, two parts that learn in
-    turn, weights that cannot be halved, layers computed twice; the processes order sets differently."""
-    script = Path(__file__).with_name("sharded_steps.py")
+def by_two(script: str, *words: str) -> str:
+    """What a script beside this file prints, run by two processes."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     done = subprocess.run(
-        [*start, str(script)], capture_output=True, text=True, timeout=280, env=environment | {"OMP_NUM_THREADS": "1"}
-    )
+        [*start, str(Path(__file__).with_name(script)), *words],
+        capture_output=True, text=True, timeout=280, env=environment | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    return done.stdout
+
+
+def test_sharded_checkpoints_are_whole_or_not_there(tmp_path: Path) -> None:
+    by_two("sharded_files.py", str(tmp_path))
+    main, other = (json.loads((tmp_path / f"found-{rank}.json").read_text()) for rank in (0, 1))
+    for found in (main, other):
+        # Where one process cannot write, all know, and nothing stays.
+        assert "No space left on device" in found["shards"]
+        assert found["equal"] is True
+        assert (found["step"], found["damage"]) == (3, None)
+    assert main["rest"] == "No space left on device"
+    assert other["rest"] == "Another process could not write the checkpoint."
+    assert main["left"] == []
+    # Running statistics are those of the main process, as without sharding.
+    assert main["mean"][0] == main["mean"][1] == other["mean"][1] != other["mean"][0]
+    assert (main["merged"], main["whole"]) == (None, True)
+    assert main["files"] == [
+        "manifest.json", "model.safetensors", "sharded/state/shard-00001-model-00001-of-00001.safetensors",
+        "sharded/state/shard-00002-model-00001-of-00001.safetensors", "small/model.safetensors", "state.json",
+        "state.safetensors",
+    ]  # fmt: skip
+
+
+def test_sharded_steps_equal_whole_ones() -> None:
+    """Unequal micro-batches, clipping, groups, frozen weights, schedules, averages, noise, two parts that learn in
+    turn, weights that cannot be halved, layers computed twice; the processes order sets differently."""
+    found = json.loads(by_two("sharded_steps.py"))
     assert len(found["worst"]) == 4
     assert max(found["worst"].values()) < 1e-12, found["worst"]
     assert min(found["moved"].values()) > 0.5

@@ -152,7 +152,11 @@ def build(
         convolutional=data.gives == "image" and any(isinstance(m, nn.Conv2d) for m in _all_modules(parts)),
         steps=steps,
         parts=part_facts(
-            parts, learners, {name: _for_part(experiment, "optimizer", name) for name in learners}, engine.world > 1
+            parts,
+            learners,
+            {name: _for_part(experiment, "optimizer", name) for name in learners},
+            engine.world > 1,
+            type(task).after is not Task.after,
         ),
         activations=_activations(parts, task, train, partial(classes_checked, model_component, data, task, parts)),
         layers=layers,

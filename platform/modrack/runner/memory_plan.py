@@ -28,6 +28,7 @@ class PartFacts:
     """Bytes of one part: `weights`, the `gradients` of those that learn, the optimizer's `state`.
 
     `rows` is the first dimension of its largest weight, which sharding cuts; `whole` says why it cannot be sharded.
+    One that `follows` is moved by the task from other parts' weights, and must lie as they do.
     """
 
     name: str
@@ -36,6 +37,7 @@ class PartFacts:
     state: int
     rows: int
     whole: str | None = None
+    follows: bool = False
 
     @property
     def kept(self) -> int:
@@ -63,7 +65,7 @@ def choose_parallel(
     if asked == "fsdp":
         _refuse(parts, obstacle)
         small = {part.name for part in parts if part.rows < processes}
-        names = [part.name for part in parts if not part.whole and part.name not in small]
+        names = _with_followers(parts, [p.name for p in parts if not p.whole and p.name not in small])
         why = "asked for"
         if small:
             why += f"; no weight of {', '.join(sorted(small))} has a row for each of {processes} processes"
@@ -79,6 +81,7 @@ def choose_parallel(
         if kept > memory * KEPT_SHARE and part.whole is None and part.rows >= processes:
             names.append(part.name)
             kept -= part.kept - part.kept // processes
+    names = _with_followers(parts, names)
     if not names:
         why = "; ".join(f"{part.name} {part.whole}" for part in parts if part.whole) or "no part could be sharded"
         return Decision("parallel", "ddp", f"{size}, which is much, but {why}")
@@ -179,6 +182,11 @@ def told(size: float) -> str:
 def row_bytes(precision: str, activations: float) -> float:
     """Bytes that a row's forward saves, of `activations` in fp32."""
     return activations * (1.0 if precision == "fp32" else 0.5)
+
+
+def _with_followers(parts: tuple[PartFacts, ...], sharded: list[str]) -> list[str]:
+    """Where the task moves weights from part to part, all are sharded or none."""
+    return [part.name for part in parts] if sharded and any(part.follows for part in parts) else sharded
 
 
 def _value(parts: tuple[PartFacts, ...], sharded: list[str]) -> Any:

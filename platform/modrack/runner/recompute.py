@@ -78,6 +78,7 @@ def _twice(layer: nn.Module) -> None:
     def forward(*args: Any, **kwargs: Any) -> Any:
         if not (torch.is_grad_enabled() and layer.training):
             return once(*args, **kwargs)
+        args, kwargs = _without_caches(args), dict(zip(kwargs, _without_caches(tuple(kwargs.values())), strict=True))
         before = [(buffer, buffer.clone()) for buffer in layer.buffers()]
         # Noise is drawn again from the state of then, so that dropout leaves the same out.
         return checkpoint(
@@ -85,6 +86,12 @@ def _twice(layer: nn.Module) -> None:
         )
 
     layer.forward = forward
+
+
+def _without_caches(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a layer is given, without the keys and values that transformers' decoders collect for generation: a second
+    forward would collect them twice, and training has no use for them."""
+    return tuple(None if hasattr(each, "get_seq_length") and hasattr(each, "update") else each for each in given)
 
 
 @contextlib.contextmanager

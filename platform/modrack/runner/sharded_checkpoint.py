@@ -150,12 +150,13 @@ def settled(tensor: Any) -> Tensor:
 
 
 def _write(place: Path, pieces: dict[str, Tensor]) -> None:
+    from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
     try:
         save(pieces, storage_writer=HuggingFaceStorageWriter(str(place), save_distributed=True))
-    except Exception as error:
+    except (Exception, CheckpointException) as error:  # It derives from BaseException.
         raise RunFailed(f"The checkpoint could not be written: {_cause(error)}") from error
 
 
@@ -195,6 +196,7 @@ def _write_rest(aside: Path, place: Path, parts: Parts, state: dict[str, Any], d
 def _read(source: Path, wanted: dict[str, Tensor]) -> None:
     """Fill `wanted` from the safetensors files in `source`; of sharded tensors the pieces of this process, for which
     all processes must read together."""
+    from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
     from torch.distributed.checkpoint.state_dict_loader import load
 
@@ -209,7 +211,7 @@ def _read(source: Path, wanted: dict[str, Tensor]) -> None:
     try:
         if wanted:
             load(wanted, storage_reader=HuggingFaceStorageReader(str(source)), no_dist=alone)
-    except Exception as error:
+    except (Exception, CheckpointException) as error:
         raise RunFailed(f"{source} cannot be read: {_cause(error)}") from error
 
 

@@ -126,7 +126,7 @@ def check_optimizer(
     except Exception as error:
         raise UserError(
             f"parallel=fsdp: optimizer {name} cannot move sharded weights ({_line(error)}).",
-            "Take adamw or sgd, or leave parallel out.",
+            "Take adamw or sgd, or say parallel=ddp: each process then holds the whole model.",
         ) from error
 
 

@@ -22,10 +22,10 @@ ADAM_BYTES = 8.0
 
 
 def part_facts(
-    parts: Parts, learners: list[str], chosen: dict[str, Choice | None], measure: bool
+    parts: Parts, learners: list[str], chosen: dict[str, Choice | None], measure: bool, moves: bool
 ) -> tuple[PartFacts, ...]:
     """The sizes of all parts. With `measure` each optimizer is tried for what it keeps of a weight, else it is taken
-    to be as much as Adam's."""
+    to be as much as Adam's. `moves` says that the task moves the weights of those that do not learn."""
     found = []
     for name, part in parts.items():
         weights = list(part.parameters())
@@ -39,7 +39,8 @@ def part_facts(
                 gradients=sum(weight.nbytes for weight in learning),
                 state=int(state),
                 rows=largest.shape[0] if largest is not None and largest.ndim else 0,
-                whole=why_whole(part, parts.modules()) if learning else "does not learn",
+                whole=why_whole(part, parts.modules()) if learning or moves else "does not learn",
+                follows=moves and not learning,
             )
         )
     return tuple(found)
