@@ -14,7 +14,7 @@ from modrack.runner.plan import Facts, Plan, make_plan
 from modrack_registry.errors import UserError
 
 GB = 1 << 30
-EIGHT = Hardware("cuda", "NVIDIA H100", 8, (9, 0), 80 * GB, 64, 1024 * GB, "Xeon", True)
+EIGHT = Hardware("cuda", "NVIDIA H100", 8, (9, 0), 80 * GB, 64, 1024 * GB, "Xeon", True, True)
 OLD = Hardware("cuda", "Tesla T4", 4, (7, 5), 16 * GB, 16, 64 * GB, "Xeon", False)
 CPU = Hardware(None, "", 0, None, 0, 8, 32 * GB, "EPYC", True)
 

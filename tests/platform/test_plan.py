@@ -57,6 +57,14 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
         (BF16_CPU, IMAGES, {}, {"matmul": "default"}),
         (H100, IMAGES, {}, {"deterministic": False, "matmul": "default"}),
         (H100, IMAGES, {"deterministic": True}, {"deterministic": True}),
+        (BF16_CPU, IMAGES, {}, {"compile": False}),
+        (replace(BF16_CPU, compiles=True), IMAGES, {"compile": True}, {"compile": True, "compile_mode": "default"}),
+        (replace(BF16_CPU, compiles=True), TEXT, {"compile": True}, {"dynamic": True}),
+        (replace(H100, compiles=True), IMAGES, {}, {"compile": True, "dynamic": False}),
+        (replace(H100, compiles=True), IMAGES, {"compile": False}, {"compile": False}),
+        (replace(H100, compiles=True), replace(IMAGES, steps=3000), {}, {"compile": False}),
+        (replace(H100, compiles=True), replace(TEXT, steps=9000), {}, {"compile": False}),
+        (H100, IMAGES, {}, {"compile": False}),
         (OLD_CPU, TEXT, {"accumulate": 4, "batch_size": 30}, {"micro_batch": 8}),
     ],
 )
@@ -75,6 +83,8 @@ def test_plan(hardware: Hardware, facts: Facts, settings: dict[str, Any], expect
         (T4, {"precision": "bf16"}, "CUDA capability 7.5 is below 8.0"),
         (APPLE, {"precision": "bf16"}, "precision=bf16"),
         (OLD_CPU, {"precision": "fp16"}, "slower than fp32"),
+        (OLD_CPU, {"compile": True}, "there is no C.. compiler"),
+        (T4, {"compile": True}, "there is no Triton"),
     ],
 )
 def test_what_the_hardware_cannot_do_is_refused(hardware: Hardware, settings: dict[str, Any], said: str) -> None:
@@ -94,6 +104,12 @@ def test_a_run_that_goes_on_keeps_what_decides_about_the_last_bits() -> None:
     plan = make_plan(faster, IMAGES, Settings(), before=before)
     assert (plan["threads"], plan["matmul"]) == (2, "default")
     assert make_plan(faster, IMAGES, Settings())["threads"] == 8
+
+
+def test_a_run_that_goes_on_elsewhere_is_compiled_as_before() -> None:
+    before = make_plan(replace(H100, compiles=True), IMAGES, Settings()).as_dict()
+    plan = make_plan(BF16_CPU, IMAGES, Settings(), before=before)
+    assert (plan["compile"], plan["compile_mode"], plan["dynamic"]) == (True, "default", False)
 
 
 def test_several_processes_share_the_cores() -> None:

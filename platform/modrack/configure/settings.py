@@ -62,7 +62,10 @@ class Settings:
     diff: Annotated[bool, "keep the uncommitted changes of the code with the run; --no-diff"] = True
     threads: Annotated[int | None, Gt(0), "CPU threads; none: chosen"] = None
     channels_last: Annotated[bool | None, "memory format of images; none: chosen"] = None
-    compile: Annotated[bool | None, "compile the model; none: chosen"] = None
+    compile: Annotated[bool | None, "compile the model, its repeated layers one by one; none: chosen"] = None
+    compile_mode: Annotated[
+        Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"], "as torch.compile's mode"
+    ] = "default"
     deterministic: Annotated[bool, "only kernels that give the same bits each time; on a GPU they are slower"] = False
     ema: Annotated[float | None, Gt(0), Lt(1), "decay of averaged weights, which are then evaluated and kept"] = None
 

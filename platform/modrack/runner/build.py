@@ -20,6 +20,7 @@ from modrack.configure.experiment import Choice, Experiment
 from modrack.configure.settings import Settings
 from modrack.data.facts import Data, derive
 from modrack.runner.added import use_added
+from modrack.runner.compiled import compile_part
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
 from modrack.runner.engine import Engine
@@ -170,7 +171,7 @@ def build(
     plan = make_plan(hardware, facts, planned, engine.local_world, before, engine.world)
     device = engine.place(plan["device"])
     recompute_layers(parts, plan["recompute"])
-    _prepare_parts(parts, plan, device, engine)
+    _prepare_parts(parts, plan, device, engine, bool(settings.compile))
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
         autocast = torch.autocast(device.type, _DTYPES[plan["precision"]])
@@ -266,7 +267,7 @@ def _say_who_learns(parts: Parts, learners: list[str], settings: Settings) -> No
     freeze(parts, settings.freeze)
 
 
-def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engine) -> None:
+def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engine, asked: bool) -> None:
     choose_kernels(plan, device)
     for name, part in parts.items():
         if is_fsdp(plan, name):
@@ -276,7 +277,7 @@ def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engin
         if plan["channels_last"] and not is_fsdp(plan, name):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if plan["compile"]:
-            part.compile()
+            compile_part(part, plan, asked=asked)
 
 
 def _optimizers(

@@ -7,7 +7,9 @@ import platform
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 
@@ -24,6 +26,8 @@ class Hardware:
     host_memory: int = 0
     cpu: str = ""
     cpu_bf16: bool = False
+    # Whether torch.compile finds what it needs: a C++ compiler for CPUs, Triton and a C compiler for CUDA.
+    compiles: bool = False
     # oneDNN's fp32 matrix multiply, where it was tried: (times as fast as torch's default, relative error).
     onednn_fp32: tuple[float, float] | None = None
 
@@ -56,6 +60,7 @@ def probe() -> Hardware:
         host_memory=_host_memory(),
         cpu=_cpu_name(),
         cpu_bf16=bool(flags & {"avx512_bf16", "amx_bf16"}),
+        compiles=_compiles(kind),
     )
 
 
@@ -88,6 +93,13 @@ def probe_onednn() -> tuple[float, float]:
     finally:
         flags.matmul.fp32_precision = before
     return seconds["none"] / seconds["bf16"], float((made - exact).norm() / exact.norm())
+
+
+def _compiles(kind: str | None) -> bool:
+    if kind == "cuda" and find_spec("triton") is None:
+        return False
+    named = os.environ.get("CC" if kind == "cuda" else "CXX")
+    return any(which(name) for name in ([named] if named else ["c++", "g++", "clang++", "cc", "gcc", "clang"]))
 
 
 def _cpu_flags() -> set[str]:

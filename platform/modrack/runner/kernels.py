@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,8 @@ def kernels_kept() -> Iterator[None]:
     places = [backends.mkldnn.matmul, backends.cuda.matmul, backends.cudnn.conv]
     precisions = [place.fp32_precision for place in places]
     threads, benchmark = torch.get_num_threads(), backends.cudnn.benchmark
+    compiler: Any = sys.modules.get("torch._dynamo")
+    errors = compiler.config.suppress_errors if compiler is not None else False
     strict = torch.get_deterministic_debug_mode()
     try:
         yield
@@ -46,6 +49,9 @@ def kernels_kept() -> Iterator[None]:
         torch.set_num_threads(threads)
         for place, precision in zip(places, precisions, strict=True):
             place.fp32_precision = precision
+        compiler = sys.modules.get("torch._dynamo")
+        if compiler is not None:
+            compiler.config.suppress_errors = errors
         if torch.get_deterministic_debug_mode() != strict:  # to set it imports the compiler, a second on its own
             torch.set_deterministic_debug_mode(strict)
         backends.cudnn.benchmark = benchmark

@@ -22,6 +22,8 @@ BF16_STEP_FLOPS = 3e8
 # The same on CUDA, where the host's launching of kernels takes longer than so small a step's arithmetic: on an H200
 # bf16 lost 16 to 36% at 8, 90 and 320 GFLOP a step, and won 27% at 520 (benchmarks/RESULTS.md).
 BF16_LAUNCH_FLOPS = 4e11
+# From here on compiling pays: 4,200 steps of the cnn on an H200 took 8% less time with it (benchmarks/RESULTS.md).
+COMPILE_STEPS = 4000
 # Below this, threads cost more in waiting for each other than they save.
 THREADS_STEP_FLOPS = 3e7
 # From here on a faster matrix multiply pays for the tenth of a second that the look takes.
@@ -29,7 +31,7 @@ PROBE_STEP_FLOPS = 1e9
 # What rounding in fp32 may lose; bf16 itself loses a thousand times as much.
 FP32_ERROR = 2e-6
 # What decides about the last bits, so that a run that goes on keeps it.
-KEPT = ("threads", "matmul", "micro_batch")
+KEPT = ("threads", "matmul", "micro_batch", "compile", "compile_mode", "dynamic")
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,12 @@ def make_plan(
     decisions = _decisions(hardware, facts, settings, processes, device, kind)
     decisions += _memory_decisions(hardware, facts, settings, processes, world or processes, decisions)
     sharded = any(each.name == "parallel" and each.value == "fsdp" for each in decisions)
+    known = {each.name for each in decisions}
+    before = before or {}
+    # How to compile is not decided where compiling was not chosen, as on another device than before.
+    decisions += [Decision(name, before[name]["value"], "") for name in KEPT if name in before and name not in known]
     for place, each in enumerate(decisions):
-        if before and each.name in KEPT and each.name in before:
+        if each.name in KEPT and each.name in before:
             # In another order of additions the last bits differ, and the run would not be the one that was stopped.
             decisions[place] = Decision(each.name, before[each.name]["value"], "as before the run was stopped")
         if each.name == "channels_last" and each.value and sharded:
@@ -167,7 +173,8 @@ def _decisions(
         _matmul(hardware, kind),
         _memory_format(facts, settings),
         Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
-        _compile(facts, settings),
+        compiling := _compile(hardware, kind, facts, settings, processes),
+        *([] if not compiling.value else _how_to_compile(facts, settings)),
         _deterministic(kind, settings),
         _feeder(hardware, kind, facts),
         _threads(hardware, kind, facts, settings, processes),
@@ -226,12 +233,34 @@ def _memory_format(facts: Facts, settings: Settings) -> Decision:
     return Decision("channels_last", False, "no convolution over images")
 
 
-def _compile(facts: Facts, settings: Settings) -> Decision:
+def _compile(hardware: Hardware, kind: str, facts: Facts, settings: Settings, processes: int) -> Decision:
+    what = f"{facts.layers} repeated layers, one by one" if facts.layers else "the whole model"
     if settings.compile:
-        return Decision("compile", True, "asked for")
-    return Decision(
-        "compile", False, "asked for" if settings.compile is False else "off unless asked for: compile=true"
-    )
+        if not hardware.compiles:
+            lacking = "Triton or no C compiler" if kind == "cuda" else "C++ compiler"
+            raise UserError(f"compile=true: there is no {lacking} here.", "Install it, or leave compile out.")
+        return Decision("compile", True, f"asked for: {what}")
+    if settings.compile is False:
+        return Decision("compile", False, "asked for")
+    if kind != "cuda":
+        return Decision("compile", False, "off unless asked for: compile=true")
+    if facts.steps < COMPILE_STEPS:
+        return Decision("compile", False, f"{facts.steps} steps are too few to pay for compiling")
+    if facts.ragged or processes > 1 or settings.parallel == "fsdp" or not facts.additive:
+        return Decision("compile", False, "off for rows of unequal length and several processes, unless asked for")
+    if not hardware.compiles:
+        return Decision("compile", False, "there is no Triton or no C compiler")
+    return Decision("compile", True, f"{facts.steps:,} steps pay for it: {what}")
+
+
+def _how_to_compile(facts: Facts, settings: Settings) -> list[Decision]:
+    why = "rows of unequal length come in many widths" if facts.ragged else "sizes hardly change"
+    return [
+        Decision(
+            "compile_mode", settings.compile_mode, "as torch's" if settings.compile_mode == "default" else "asked"
+        ),
+        Decision("dynamic", facts.ragged, why),
+    ]
 
 
 def _deterministic(kind: str, settings: Settings) -> Decision:
