@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+
 import pytest
 
-from modrack.runner.provenance import redact
+from modrack.runner.provenance import packages, redact
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,10 @@ from modrack.runner.provenance import redact
 )
 def test_secrets_are_not_kept_and_numbers_of_tokens_are(said: str, kept: str) -> None:
     assert redact(said) == kept
+
+
+def test_all_that_is_installed_is_kept_with_its_version() -> None:
+    first: dict[str, str] = {}
+    for dist in importlib.metadata.distributions():
+        first.setdefault(dist.name, dist.version)
+    assert packages() == dict(sorted(first.items(), key=lambda item: item[0].lower()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -211,3 +213,14 @@ def test_nothing_waits_for_the_device_between_log_points(monkeypatch: pytest.Mon
     for step, batches in enumerate(steps):
         update(step, batches)
     assert asked == []
+
+
+def test_a_first_step_brings_no_symbolic_algebra_in() -> None:
+    """`Tensor.backward` with a gradient imports sympy, for a second."""
+    script = (
+        "import sys, tempfile, modrack\n"
+        "modrack.train(home=tempfile.mkdtemp(), steps=1, limit=64)\n"
+        "print(sorted({'sympy', 'torch._dynamo', 'torchmetrics', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

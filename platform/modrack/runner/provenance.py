@@ -21,6 +21,7 @@ _SECRET = re.compile(
 )
 _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
+_HEADER = re.compile(r"^(Name|Version): *(.*?)\s*$", re.MULTILINE)
 
 # Variables that can change what a run computes. Nothing else of the environment is kept: it holds secrets.
 _VARIABLES = (
@@ -56,7 +57,13 @@ def git_state(diff: bool = True) -> dict[str, Any] | None:
 
 def packages() -> dict[str, str]:
     """Every installed distribution and its version."""
-    found = {dist.name: dist.version for dist in importlib.metadata.distributions() if dist.name}
+    found: dict[str, str] = {}
+    for dist in importlib.metadata.distributions():
+        # Two lines at the head of a file that may hold a whole README, which the library would read as an e-mail.
+        text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+        head = dict(_HEADER.findall(text.partition("\n\n")[0]))
+        if head.get("Name"):
+            found.setdefault(head["Name"], head.get("Version", ""))
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 

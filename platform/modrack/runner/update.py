@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modrack.runner.backward import backward
 from modrack.runner.ema import Ema
 from modrack.runner.engine import Engine, synchronise
 from modrack.runner.evaluate import seed_all
@@ -162,7 +163,7 @@ class Update:
         if len(sums) == 1 and not isinstance(total, (dict, Tensor)) and self.scaler is None:
             # The gradient of the sum is 1 / total: said at the start, it saves a division in forward and backward.
             (whole,) = sums.values()
-            whole.backward(self._ratio(weight, total))
+            backward(whole, self._ratio(weight, total))
             return
         scaled = [whole * weight / (total[name] if isinstance(total, dict) else total) for name, whole in sums.items()]
         objective = scaled[0] if len(scaled) == 1 else torch.stack(scaled).sum()
