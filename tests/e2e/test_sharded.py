@@ -163,10 +163,11 @@ def test_other_processes_go_on_with_whole_weights(
 
 
 @pytest.mark.slow
-def test_a_gan_is_sharded_and_callbacks_ask_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["gan", "wgan-gp"])
+def test_a_gan_is_sharded_and_callbacks_ask_it(task: str, tmp_path: Path) -> None:
     """Two parts that learn in turn; the pictures are drawn by all processes together and kept once."""
     words = [
-        "--model", "dcgan", "--task", "gan", "--callback", "samples", "epochs=2", "limit=96", "batch_size=24",
+        "--model", "dcgan", "--task", task, "--callback", "samples", "epochs=2", "limit=96", "batch_size=24",
         "model.width=4", "accumulate=2", "ema=0.9", "clip=1", "device=cpu", "precision=fp32", "threads=1", "--json",
     ]  # fmt: skip
     made = [
@@ -240,17 +241,42 @@ def test_the_plan_says_why(tmp_path: Path) -> None:
     assert not list(home(tmp_path).glob("[0-9]*"))
 
 
+# Takes the weights of its layers without calling them.
+PEEKING = '''
+import modrack
+
+@modrack.model(takes="image", gives="logits")
+def peeking(data):
+    """One."""
+    from torch import nn
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Sequential(nn.Linear(64, 64)) for _ in range(2))
+            self.head = nn.Linear(64, len(data.classes))
+        def forward(self, x):
+            x = x.flatten(1)
+            for layer in self.layers:
+                x = (x @ layer[0].weight).relu()
+            return self.head(x)
+    return Net()
+'''
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--optimizer", "adafactor"], "optimizer adafactor cannot move sharded weights"),
-        (["--model", "dcgan", "--task", "wgan-gp"], "the model cannot learn sharded"),
+        (["--plugin", "peeking.py", "--model", "peeking"], "the model cannot learn sharded"),
     ],
 )
 def test_what_cannot_be_sharded_is_refused_before_it_is_recorded(words: list[str], said: str, tmp_path: Path) -> None:
-    more = ["limit=32", "batch_size=8", "model.width=4"] if "dcgan" in words else []
-    chosen = WORDS[:-1] if "adafactor" in words else ["device=cpu", "threads=1", *more]
-    done = modrack(tmp_path, "train", *chosen, *words, "parallel=fsdp", processes=2)
+    (tmp_path / "peeking.py").write_text(PEEKING)
+    settings = ["limit=32", "batch_size=8", "device=cpu", "threads=1", "model.width=4"]
+    chosen = [*words, *settings[: 5 if "adafactor" in words else 4], "parallel=fsdp"]
+    done = modrack(tmp_path, "train", *chosen, "--processes", "2")
+    assert done.returncode == 2
     assert f"parallel=fsdp: {said}" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
     assert not list(home(tmp_path).glob("[0-9]*"))

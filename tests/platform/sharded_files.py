@@ -41,7 +41,7 @@ def learner(engine: Engine, seed: int) -> tuple[Parts, dict[str, Any], Ema]:
     """Parts, of which one is sharded, with their optimizers."""
     torch.manual_seed(seed)
     parts = Parts({"model": Net(), "small": nn.Linear(2, 2)})
-    shard(parts.model, CPU, engine, "fp32")
+    shard(parts.model, CPU, engine)
     optimizers = {name: torch.optim.AdamW(part.parameters(), lr=0.1) for name, part in parts.items()}
     return parts, optimizers, Ema(parts.parameters(), 0.5)
 

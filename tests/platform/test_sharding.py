@@ -52,10 +52,13 @@ def test_sharded_checkpoints_are_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_sharded_steps_equal_whole_ones() -> None:
     """Unequal micro-batches, clipping, groups, frozen weights, schedules, averages, noise, two parts that learn in
-    turn, weights that cannot be halved, layers computed twice; the processes order sets differently."""
+    turn, weights that cannot be halved, layers computed twice, losses with derivatives; the processes order sets
+    differently."""
     found = json.loads(by_two("sharded_steps.py"))
-    assert len(found["worst"]) == 4
-    assert max(found["worst"].values()) < 1e-12, found["worst"]
+    assert len(found["worst"]) == 6
+    for name, difference in found["worst"].items():
+        # Put together in bf16, weights lose all but 8 bits on the way.
+        assert difference < (0.1 if "bf16" in name else 1e-12), found["worst"]
     assert min(found["moved"].values()) > 0.5
 
 

@@ -38,8 +38,8 @@ from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
 from modrack.runner.plan import PROBE_STEP_FLOPS, Facts, Plan, choose_device, make_plan, step_flops
 from modrack.runner.recompute import count_layers, recompute_layers
-from modrack.runner.rehearsal import rehearse
-from modrack.runner.sharding import check_optimizer, is_sharded, shard
+from modrack.runner.rehearsal import refused_where_sharded, rehearse
+from modrack.runner.sharding import check_optimizer, is_sharded, noticing_derivatives, shard
 from modrack.runner.sizes import activation_bytes, part_facts
 from modrack.runner.steps import check_batch, check_tokens, largest_step, total_steps
 from modrack.runner.stream import StreamFeeder
@@ -144,6 +144,9 @@ def build(
     )
     _say_who_learns(parts, learners, settings)
     layers = count_layers(parts)
+    with noticing_derivatives() as derived:
+        checked = partial(classes_checked, model_component, data, task, parts)
+        activations = _activations(parts, task, train, checked)
     facts = Facts(
         rows=None if streamed else train.size,
         bytes=train.bytes,
@@ -159,7 +162,7 @@ def build(
             engine.world > 1,
             type(task).after is not Task.after,
         ),
-        activations=_activations(parts, task, train, partial(classes_checked, model_component, data, task, parts)),
+        activations=activations,
         layers=layers,
         additive=task.additive,
         batch_norm=any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in _all_modules(parts)),
@@ -171,7 +174,7 @@ def build(
     plan = make_plan(hardware, facts, planned, engine.local_world, before, engine.world)
     device = engine.place(plan["device"])
     recompute_layers(parts, plan["recompute"])
-    _prepare_parts(parts, plan, device, engine, bool(settings.compile))
+    _prepare_parts(parts, plan, device, engine, asked=bool(settings.compile), twice=bool(derived))
     autocast: Any = contextlib.nullcontext()
     if plan["precision"] in _DTYPES:
         autocast = torch.autocast(device.type, _DTYPES[plan["precision"]])
@@ -267,16 +270,19 @@ def _say_who_learns(parts: Parts, learners: list[str], settings: Settings) -> No
     freeze(parts, settings.freeze)
 
 
-def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engine, asked: bool) -> None:
+def _prepare_parts(
+    parts: Parts, plan: Plan, device: torch.device, engine: Engine, *, asked: bool, twice: bool
+) -> None:
     choose_kernels(plan, device)
+    short = _DTYPES.get(plan["precision"]) if device.type != "cpu" else None
     for name, part in parts.items():
         if is_fsdp(plan, name):
-            shard(part, device, engine, plan["precision"])
+            shard(part, device, engine, short, twice=twice)
         else:
             part.to(device)
         if plan["channels_last"] and not is_fsdp(plan, name):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if plan["compile"]:
+        if plan["compile"] and not is_fsdp(plan, name):
             compile_part(part, plan, asked=asked)
 
 
@@ -383,7 +389,9 @@ def _try_one_batch(rig: Rig) -> None:
     with forked_rng(rig.device), buffers_kept(parts):
         prepared = task.prepare(rig.update.changed(few))
         for phase in task.phases:
-            with rig.autocast, classes_checked(model, rig.data, task, parts, prepared):
+            # All may learn here: FSDP decides at a part's first forward in what type its gradients are added up.
+            checked = classes_checked(model, rig.data, task, parts, prepared)
+            with rig.autocast, refused_where_sharded(rig), checked:
                 step = task.step(parts, prepared, phase)
             _check_step(task, step, phase)
         rehearse(rig, prepared)

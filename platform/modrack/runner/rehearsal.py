@@ -3,6 +3,8 @@ cannot, and show it only there."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,26 +17,30 @@ if TYPE_CHECKING:
     from modrack.runner.build import Rig
 
 
+@contextlib.contextmanager
+def refused_where_sharded(rig: Rig) -> Iterator[None]:
+    """What fails now is a reason not to shard: with whole weights the forward was tried on the host."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if rig.sharded:
+            raise refusal(error) from error
+        raise
+
+
 def rehearse(rig: Rig, batch: Batch) -> None:
     """Forward and backward of every phase on a prepared batch, and what the task does afterwards; no weight is another
     one then. Raises UserError for a model that cannot. All processes must rehearse the same."""
     if not rig.sharded and rig.plan["recompute"] == "none":
         return
     try:
-        for phase in rig.task.phases:
-            rig.update.choose_learners(phase)
-            with rig.autocast:
-                loss = rig.task.step(rig.parts, batch, phase).loss
-            terms = loss.values() if isinstance(loss, dict) else [loss]
-            torch.stack([term.float().sum() for term in terms if term is not None]).sum().backward()
-            _forget(rig)
-        if rig.sharded and type(rig.task).after is not Task.after:
-            _after(rig)
+        with refused_where_sharded(rig):
+            _rehearse(rig, batch)
     except UserError:
         raise
     except Exception as error:
-        if rig.sharded:
-            raise refusal(error) from error
         raise UserError(
             f"recompute={rig.plan['recompute']}: the layers cannot be computed again "
             f"({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}).",
@@ -44,10 +50,23 @@ def rehearse(rig: Rig, batch: Batch) -> None:
         rig.update.choose_learners(None)
 
 
+def _rehearse(rig: Rig, batch: Batch) -> None:
+    for phase in rig.task.phases:
+        rig.update.choose_learners(phase)
+        with rig.autocast:
+            loss = rig.task.step(rig.parts, batch, phase).loss
+        terms = loss.values() if isinstance(loss, dict) else [loss]
+        torch.stack([term.float().sum() for term in terms if term is not None]).sum().backward()
+        _forget(rig)
+    if rig.sharded and type(rig.task).after is not Task.after:
+        _after(rig)
+
+
 def _forget(rig: Rig) -> None:
+    # First let go: the weights that are there while they are whole are others.
+    let_go(rig.parts.modules())
     for parameter in rig.parts.parameters():
         parameter.grad = None
-    let_go(rig.parts.modules())
 
 
 @torch.no_grad()

@@ -7,8 +7,9 @@ forward or backward comes, and let go after it. Zhao et al., "PyTorch FSDP" (arX
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,30 +41,54 @@ def why_whole(part: nn.Module, others: Iterable[nn.Module]) -> str | None:
     return None
 
 
-def shard(part: nn.Module, device: torch.device, engine: Engine, precision: str) -> None:
+def shard(
+    part: nn.Module, device: torch.device, engine: Engine, dtype: torch.dtype | None = None, *, twice: bool = False
+) -> None:
     """Cut the weights of `part`, which lie on the host, and move this process's rows to `device`: its repeated layers
     one by one, so that no more than one of them is ever whole there, and the rest together.
+
+    With `dtype` they are put together in it, which halves what travels; each process keeps its rows as they are. With
+    `twice`, for losses that are differentiated twice, they stay whole until `let_go`.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     _agree(part, engine)
     # Gradients are added up in fp32; what the layers compute in is autocast's affair, as without sharding.
-    short = precision == "bf16" and device.type != "cpu"
     policy = MixedPrecisionPolicy(
-        param_dtype=torch.bfloat16 if short else None,
-        reduce_dtype=torch.float32 if short else None,
-        cast_forward_inputs=False,
+        param_dtype=dtype, reduce_dtype=None if dtype is None else torch.float32, cast_forward_inputs=False
     )
     mesh = init_device_mesh(device.type, (engine.world,))
     part.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for layer in repeated_layers(part).values():
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(part, mesh=mesh, mp_policy=policy)
-    # Once while all may learn: a part that is frozen in its first forward would make buffers of the wrong sort.
+    # Once outside of evaluation, whose tensors no backward may use; the part's first forward, in which all must be free
+    # to learn, is the caller's.
     for module in sharded_modules([part]):
+        if twice:
+            module.set_reshard_after_forward(False, recurse=False)
+            module.set_reshard_after_backward(False, recurse=False)
         module.unshard()
         module.reshard()
+
+
+@contextlib.contextmanager
+def noticing_derivatives() -> Iterator[list[bool]]:
+    """While entered, a derivative that a loss asks for, to be differentiated again, is noticed in the list."""
+    found: list[bool] = []
+    plain: Any = torch.autograd.grad
+
+    def grad(*given: Any, **options: Any) -> Any:
+        if options.get("create_graph") or (len(given) > 4 and given[4]):
+            found.append(True)
+        return plain(*given, **options)
+
+    torch.autograd.grad = grad
+    try:
+        yield found
+    finally:
+        torch.autograd.grad = plain
 
 
 def sharded_modules(parts: Iterable[nn.Module]) -> list[Any]:
