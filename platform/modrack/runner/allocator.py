@@ -24,3 +24,13 @@ def keep_memory() -> bool:
         return False
     # The largest value that both take: they are C ints.
     return bool(mallopt(_M_MMAP_THRESHOLD, _GIGABYTE) and mallopt(_M_TRIM_THRESHOLD, 2 * _GIGABYTE - 1))
+
+
+def give_back() -> bool:
+    """Return to the system what was freed, as of a whole model of which a share is kept. Whether it could be done."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return bool(ctypes.CDLL("libc.so.6").malloc_trim(0))
+    except (OSError, AttributeError):
+        return False

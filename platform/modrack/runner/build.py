@@ -20,6 +20,7 @@ from modrack.configure.experiment import Choice, Experiment
 from modrack.configure.settings import Settings
 from modrack.data.facts import Data, derive
 from modrack.runner.added import use_added
+from modrack.runner.allocator import give_back
 from modrack.runner.compiled import compile_part
 from modrack.runner.ema import Ema
 from modrack.runner.encode import Encoded, encode_split
@@ -227,6 +228,8 @@ def build(
     )
     use_added(rig)
     _try_one_batch(rig)
+    if rig.sharded:
+        give_back()
     if device.type != "cpu" and settings.accumulate is None and not before:
         try_largest(rig, train, largest, hardware.memory)
     return rig
@@ -270,9 +273,7 @@ def _say_who_learns(parts: Parts, learners: list[str], settings: Settings) -> No
     freeze(parts, settings.freeze)
 
 
-def _prepare_parts(
-    parts: Parts, plan: Plan, device: torch.device, engine: Engine, *, asked: bool, twice: bool
-) -> None:
+def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engine, *, asked: bool, twice: bool) -> None:
     choose_kernels(plan, device)
     short = _DTYPES.get(plan["precision"]) if device.type != "cpu" else None
     for name, part in parts.items():

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 
 from modrack.runner.allocator import keep_memory
+from modrack.runner.memory_plan import any_fsdp
 from modrack.runner.plan import Plan
 
 
 def choose_kernels(plan: Plan, device: torch.device) -> None:
-    """Set what `plan` decided: threads, matrix multiplies, determinism."""
+    """Set what `plan` decided: threads, matrix multiplies, determinism, what memory is kept."""
     torch.set_num_threads(plan["threads"])
     if hasattr(torch.backends.mkldnn, "matmul"):
         precision = "bf16" if plan["matmul"] == "onednn" else "none"
         torch.backends.mkldnn.matmul.fp32_precision = precision
-    if device.type == "cpu":
+    # Sharding lets weights go to have room: what the allocator kept of them would be lost to it.
+    if device.type == "cpu" and not any_fsdp(plan):
         keep_memory()
     if plan["tf32"]:
         torch.backends.cuda.matmul.fp32_precision = "tf32"

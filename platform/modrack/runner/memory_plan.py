@@ -94,6 +94,12 @@ def is_fsdp(plan: Mapping[str, Any] | Any, part: str) -> bool:
     return bool((value.get(part) if isinstance(value, dict) else value) == "fsdp")
 
 
+def any_fsdp(plan: Mapping[str, Any] | Any) -> bool:
+    """Whether `plan` says that some part is sharded."""
+    value = plan["parallel"]
+    return "fsdp" in (value.values() if isinstance(value, dict) else (value,))
+
+
 def kept_bytes(parts: tuple[PartFacts, ...], parallel: Any, processes: int) -> int:
     """Bytes that stay in each process between steps."""
     plan = {"parallel": parallel}
