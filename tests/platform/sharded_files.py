@@ -89,6 +89,8 @@ def refused(save: Any, where: Any, name: str, broken: Any, here: bool) -> str:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with joined("cpu") as engine:
+        # A few numbers a file, so that there are several.
+        sharded_checkpoint.FILE_BYTES = 100
         parts, optimizers, ema = learner(engine, 0)
         learn(parts, optimizers, ema, engine.rank)
         root = folder / "checkpoints"

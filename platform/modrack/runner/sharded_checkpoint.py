@@ -1,7 +1,7 @@
 """Checkpoints that all processes write together, each what it holds; any number of processes reads them.
 
     checkpoints/step-00000500/   config.json  tokenizer.json …        as of any checkpoint
-                                 sharded/weights/shard-….safetensors  a file a process
+                                 sharded/weights/shard-….safetensors  a file a process (and gigabyte)
                                  sharded/state/shard-….safetensors    optimizer state and averages of sharded weights
                                  state.json  state.safetensors        all other state, and buffers
                                  manifest.json                        SHA-256 of every file
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,12 @@ from modrack.runner.checkpoint import (
 from modrack.runner.engine import Engine
 from modrack.runner.parts import Parts
 from modrack.runner.sharding import is_dtensor, is_sharded, let_go
+from modrack.runner.tensor_file import write_tensors
 from modrack.runner.trees import pack, plain, unpack
 from modrack_registry.errors import RunFailed
 
+# What a process writes into one file, or reads at once to put weights together.
+FILE_BYTES = 1 << 30
 WEIGHTS, STATE = f"{SHARDED}/weights", f"{SHARDED}/state"
 
 
@@ -76,16 +80,49 @@ def merge_weights(folder: Path, parts: Parts) -> None:
         if not is_sharded(part):
             continue
         path = part_folder(folder, name) / "model.safetensors"
-        tensors = {key: torch.empty(each.shape, dtype=each.dtype) for key, each in part.named_parameters()}
-        _read(folder / WEIGHTS, {f"{name}/{key}": each for key, each in tensors.items()})
-        tensors |= _buffers(part)
-        aside = path.with_name(".model.safetensors")
-        save_file(tensors, aside, metadata={"format": "pt"})
+        # Not by its last name: a reader of the folder opens all that end so.
+        aside = path.with_name("model.safetensors.part")
+        whole = {**dict(part.named_parameters()), **_buffers(part)}
+        write_tensors(
+            aside,
+            {key: (tuple(each.shape), each.dtype) for key, each in whole.items()},
+            _some_at_a_time(folder, name, part),
+        )
         sync(aside)
         aside.replace(path)
         listed[path.relative_to(folder).as_posix()] = digest(path)
     seal(folder, {name: each for name, each in listed.items() if not name.startswith(f"{WEIGHTS}/")})
     shutil.rmtree(folder / WEIGHTS)
+
+
+def _some_at_a_time(folder: Path, name: str, part: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """All weights of a sharded part, and its buffers, without more than `FILE_BYTES` of them in memory."""
+    weights = dict(part.named_parameters())
+    for keys in _in_files({key: bytes_of(each) for key, each in weights.items()}):
+        some = {key: torch.empty(tuple(weights[key].shape), dtype=weights[key].dtype) for key in keys}
+        _read(folder / WEIGHTS, {f"{name}/{key}": each for key, each in some.items()})
+        yield from some.items()
+    buffers = {key: torch.empty_like(each, device="cpu") for key, each in _buffers(part).items()}
+    _read(folder, {f"buffers/{name}/{key}": each for key, each in buffers.items()})
+    yield from buffers.items()
+
+
+def bytes_of(tensor: Tensor) -> int:
+    """Of a sharded tensor all bytes, wherever they lie."""
+    return tensor.numel() * tensor.dtype.itemsize
+
+
+def _in_files(sizes: dict[str, int]) -> list[list[str]]:
+    """Names of tensors by the file they go into, in order, so that none holds many more than `FILE_BYTES`."""
+    files: list[list[str]] = [[]]
+    held = 0
+    for name, size in sizes.items():
+        if files[-1] and held + size > FILE_BYTES:
+            files.append([])
+            held = 0
+        files[-1].append(name)
+        held += size
+    return files
 
 
 def load_any_parts(folder: Path, parts: Parts) -> None:
@@ -136,7 +173,7 @@ def _write_shards(aside: Path, parts: Parts, state: dict[str, Any], engine: Engi
     digests: dict[str, str] = {}
     for place, pieces in ((WEIGHTS, weights), (STATE, cut)):
         if pieces:
-            _write(aside / place, pieces)
+            _write(aside / place, pieces, engine.world)
             digests |= _digests(aside, aside / place, engine)
     return digests
 
@@ -149,13 +186,16 @@ def settled(tensor: Any) -> Tensor:
     return tensor if list(tensor.placements) == placements else tensor.redistribute(placements=placements)  # type: ignore[no-any-return]
 
 
-def _write(place: Path, pieces: dict[str, Tensor]) -> None:
+def _write(place: Path, pieces: dict[str, Tensor], processes: int) -> None:
     from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
+    # A file is made in memory before it is written.
+    files = _in_files({key: bytes_of(each) // processes for key, each in pieces.items()})
+    numbers = {key: number for number, keys in enumerate(files, 1) for key in keys}
     try:
-        save(pieces, storage_writer=HuggingFaceStorageWriter(str(place), save_distributed=True))
+        save(pieces, storage_writer=HuggingFaceStorageWriter(str(place), numbers, save_distributed=True))
     except (Exception, CheckpointException) as error:  # It derives from BaseException.
         raise RunFailed(f"The checkpoint could not be written: {_cause(error)}") from error
 
@@ -163,15 +203,11 @@ def _write(place: Path, pieces: dict[str, Tensor]) -> None:
 def _digests(aside: Path, place: Path, engine: Engine) -> dict[str, str]:
     """SHA-256 of the shards, each hashed by the process that wrote it."""
     mine = sorted(place.glob(f"shard-{engine.rank + 1:05d}-*"))
-    content = torch.zeros(1, 33, dtype=torch.uint8)
-    for path in mine:  # One at most: DCP writes one file a process.
-        content[0] = torch.tensor([1, *bytes.fromhex(digest(path))], dtype=torch.uint8)
-    names = sorted(path.name for path in place.iterdir()) if engine.main else []
-    found = engine.gather(content)
-    if not engine.main:
-        return {}
-    by_rank = {f"shard-{rank + 1:05d}": bytes(each[1:].tolist()).hex() for rank, each in enumerate(found) if each[0]}
-    return {(place / name).relative_to(aside).as_posix(): by_rank[name[:11]] for name in names}
+    content = torch.tensor([list(bytes.fromhex(digest(path))) for path in mine], dtype=torch.uint8).reshape(-1, 32)
+    # Sorted, the names are in the order of the processes, as what is gathered.
+    found = [bytes(each).hex() for each in engine.gather(content).tolist()]
+    names = sorted(path.relative_to(aside).as_posix() for path in place.iterdir()) if engine.main else []
+    return dict(zip(names, found, strict=True)) if engine.main else {}
 
 
 def _write_rest(aside: Path, place: Path, parts: Parts, state: dict[str, Any], digests: dict[str, str]) -> None:
