@@ -3,7 +3,7 @@
     python benchmarks/memory.py
 
 Peaks are those that runs record of themselves (`extra.peak_memory`): of the accelerator where there is one, else of
-process 0, over the whole run with its evaluations and checkpoints. Rows of a pair are run in turn; compare within a pair.
+process 0, over the whole run with its evaluations and checkpoints. Two rows in turn are a pair; compare within it.
 """
 
 from __future__ import annotations
