@@ -1,9 +1,10 @@
-"""What a 3-gram model makes of the same tokens as a causal language model: the baseline it must beat.
+"""What n-gram models make of the same tokens as a causal language model: the baseline it must beat.
 
 python benchmarks/ngram.py RUN [--home FOLDER]     of a run of `modrack train --model gpt …`
 
 Interpolated Kneser-Ney smoothing with one discount an order, n1 / (n1 + 2 n2) (Chen and Goodman, Computer Speech &
-Language 13, 1999, doi:10.1006/csla.1999.0128, sections 2.7 and 4.1), down to an even choice among the vocabulary.
+Language 13, 1999, doi:10.1006/csla.1999.0128, sections 2.7 and 4.1), down to an even choice among the vocabulary. The
+counts are of train; which order serves best is seen on validation, and all of them are printed for test.
 """
 
 from __future__ import annotations
@@ -52,24 +53,26 @@ class Order:
         return np.maximum(count - self.discount, 0) / total + left * lower
 
 
-class Trigrams:
-    """A 3-gram model of a stream of tokens (n,) below `vocabulary`."""
+class Ngrams:
+    """An n-gram model of a stream of tokens (n,) below `vocabulary`; `order` is how many tokens it looks at."""
 
-    def __init__(self, stream: Ints, vocabulary: int) -> None:
-        size = self.vocabulary = vocabulary
-        three, counts = np.unique((stream[:-2] * size + stream[1:-1]) * size + stream[2:], return_counts=True)
-        # Below the highest order what counts is how many different tokens stood before.
-        two, before = np.unique(three % size**2, return_counts=True)
-        one, before_one = np.unique(two % size, return_counts=True)
-        self.orders = [Order.of(one, before_one, size), Order.of(two, before, size), Order.of(three, counts, size)]
+    def __init__(self, stream: Ints, vocabulary: int, order: int = 3) -> None:
+        if vocabulary**order >= 2**63:
+            raise ValueError(f"{order}-grams of {vocabulary} kinds of tokens cannot be numbered")
+        self.vocabulary = vocabulary
+        grams, counts = np.unique(_spelled(stream, vocabulary, order), return_counts=True)
+        self.orders = [Order.of(grams, counts, vocabulary)]
+        for power in range(order - 1, 0, -1):
+            # Below the highest order what counts is how many different tokens stood before.
+            grams, counts = np.unique(grams % vocabulary**power, return_counts=True)
+            self.orders.insert(0, Order.of(grams, counts, vocabulary))
 
     def chances(self, stream: Ints) -> Floats:
-        """The probability of each token of a stream (n,) but the first two, (n - 2,)."""
-        size = self.vocabulary
-        grams = (stream[:-2] * size + stream[1:-1]) * size + stream[2:]
-        chance = np.full(len(grams), 1 / size)
+        """The probability of each token of a stream (n,) but the first `order` - 1."""
+        grams = _spelled(stream, self.vocabulary, len(self.orders))
+        chance = np.full(len(grams), 1 / self.vocabulary)
         for power, order in enumerate(self.orders, 1):
-            chance = order.share(grams % size**power, size, chance)
+            chance = order.share(grams % self.vocabulary**power, self.vocabulary, chance)
         return chance
 
     def perplexity(self, stream: Ints) -> float:
@@ -94,9 +97,22 @@ def main() -> None:
     assert chosen is not None
     task = chosen.component.make({"data": data, "processor": parts.processor}, chosen.options)
     _, splits = load_data(experiment)
-    streams = {name: _stream(encode_split(splits[name], task).columns["input_ids"]) for name in ("train", "test")}
-    made = Trigrams(streams["train"], len(parts.processor)).perplexity(streams["test"])
-    print(json.dumps({"tokens": len(streams["test"]), "3-gram": made, "run": run.metrics.get("test.perplexity")}))
+    streams = {split: _stream(encode_split(splits[split], task).columns["input_ids"]) for split in splits}
+    kinds = len(parts.processor)
+    for order in range(2, 6):
+        made = Ngrams(streams["train"], kinds, order)
+        found = {split: round(made.perplexity(streams[split]), 2) for split in ("validation", "test")}
+        print(json.dumps({"order": order, **found}))
+    print(json.dumps({"tokens": len(streams["test"]), "run": run.metrics.get("test.perplexity")}))
+
+
+def _spelled(stream: Ints, vocabulary: int, order: int) -> Ints:
+    """Each run of `order` tokens as one number to the base of the vocabulary."""
+    last = len(stream) - order + 1
+    grams = np.zeros(last, np.int64)
+    for place in range(order):
+        grams = grams * vocabulary + stream[place : place + last]
+    return grams
 
 
 def _stream(column: Any) -> Ints:

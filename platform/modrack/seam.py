@@ -187,7 +187,7 @@ class Task:
         """Once a micro-batch, on the device, before any forward: masking, augmentation. By default scales images."""
         from modrack.data.encoding import prepare_input
 
-        return prepare_input(batch, self.data)
+        return prepare_input(batch, self.data, self.processor)
 
     def count(self, batch: Batch, phase: str) -> Any:
         """What the summed loss is divided by, from the prepared batch: a number, a tensor, or one a term."""

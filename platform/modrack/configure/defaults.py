@@ -17,7 +17,8 @@ from modrack_registry.registry import Registry
 class Defaults:
     """The plugins' defaults, merged in order: base tables first, then each `when` that holds.
 
-    `if` is held against what the user asked for and, where that is nothing, the defaults merged before it.
+    `if` is held against what the user asked for and, where that is nothing, the defaults merged before it. There
+    "none" also fits an option that has no value.
     """
 
     def __init__(self, registry: Registry, asked: Asked) -> None:
@@ -67,8 +68,8 @@ class Defaults:
         if kind in self.registry.kinds and not dot:
             return any(is_named(each, name) for each in self._effective(kind) for name in allowed)
         if kind in self.registry.kinds:
-            return any(self._value(each, option) in allowed for each in self._effective(kind)[:1])
-        return self._setting(path) in allowed
+            return any(_fits(self._value(each, option), allowed) for each in self._effective(kind)[:1])
+        return _fits(self._setting(path), allowed)
 
     def _effective(self, kind: str) -> list[Component]:
         """The components that are chosen as far as is known: asked for, or else by default."""
@@ -99,6 +100,11 @@ class Defaults:
         if option is None or given is None:
             return None if option is None else option.default
         return _checked(option, given)
+
+
+def _fits(value: Any, allowed: Any) -> bool:
+    # TOML cannot spell the absence of a value.
+    return value in allowed or (value is None and "none" in allowed)
 
 
 def _checked(option: Any, given: Given) -> Any:

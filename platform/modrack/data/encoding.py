@@ -88,18 +88,21 @@ def tokens(texts: list[Any], processor: Any) -> Any:
     return Ragged.of(ids, 0 if pad is None else pad, np.int32)
 
 
-def prepare_input(batch: Batch, data: Data) -> Batch:
+def prepare_input(batch: Batch, data: Data, processor: Any = None) -> Batch:
     """Standardise images by channel and tables by column; everything else is ready as it is.
 
     A number that is missing in a table becomes the mean of train. Categories stay their places, -1 for a missing one.
+    Images are standardised as `processor` says, where it does; grey ones get as many equal channels as that has.
     """
     image = batch.get("image")
     if image is not None and not image.is_floating_point():
-        scale, shift = _standardising(data, image.device)
-        batch["image"] = image.float().mul_(scale).add_(shift)
+        scale, shift = _standardising(data, image.device, *moments(data, processor))
+        pixels = image.float()
+        same = pixels.shape[1] == scale.shape[1]
+        batch["image"] = pixels.mul_(scale).add_(shift) if same else (pixels * scale).add_(shift)
     table = batch.get("tabular")
     if table is not None and data.mean is not None:
-        scale, shift = _standardising(data, table.device)
+        scale, shift = _standardising(data, table.device, data.mean, data.std)
         batch["tabular"] = (table * scale + shift).nan_to_num_(0.0)
     return batch
 
@@ -117,15 +120,26 @@ def call_part(part: Any, batch: Batch, data: Data) -> Any:
     return getattr(answer, "logits", answer)
 
 
-def _standardising(data: Data, device: Any) -> Any:
+def moments(data: Data, processor: Any) -> Any:
+    """(mean, std) of pixels / 255 by channel that images are standardised by.
+
+    Those of train, unless `processor` has others by Hugging Face's names for them, image_mean and image_std: a
+    pretrained model wants images as it has always seen them.
+    """
+    mean, std = getattr(processor, "image_mean", None), getattr(processor, "image_std", None)
+    return (data.mean, data.std) if mean is None or std is None else (mean, std)
+
+
+def _standardising(data: Data, device: Any, mean: Any, std: Any) -> Any:
     """(value * scale + shift) is (value - mean) / std, of pixels / 255; kept on the device between batches."""
     kept: dict[Any, Any] = data.__dict__.setdefault("_standardising", {})
-    if device not in kept:
+    key = (device, *mean, *std)
+    if key not in kept:
         import torch
 
         pixels = data.gives == "image"
         shape = (1, -1, 1, 1) if pixels else (1, -1)
-        mean = torch.tensor(data.mean, dtype=torch.float32, device=device).view(shape)
-        std = torch.tensor(data.std, dtype=torch.float32, device=device).view(shape).clamp_(min=1e-12)
-        kept[device] = (1 / ((255 if pixels else 1) * std), -mean / std)
-    return kept[device]
+        middle = torch.tensor(mean, dtype=torch.float32, device=device).view(shape)
+        spread = torch.tensor(std, dtype=torch.float32, device=device).view(shape).clamp_(min=1e-12)
+        kept[key] = (1 / ((255 if pixels else 1) * spread), -middle / spread)
+    return kept[key]

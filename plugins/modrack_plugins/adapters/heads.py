@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageClassification
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
@@ -14,6 +15,7 @@ import modrack
 from modrack_plugins.hub_access import hub_reachable
 from modrack_plugins.models.checkpoints import UNREADABLE, check_weights, explained, folder_of
 from modrack_plugins.models.configs import adapt, building, check_size
+from modrack_plugins.models.preprocessing import FILE, for_channels, of_data, read_preprocessor, tell_size
 from modrack_plugins.models.text import quiet
 
 # Each architecture has conditions of its own, and its own ways to say so.
@@ -37,11 +39,14 @@ def build_image(
         else:
             model = _pretrained(data, name, str(checkpoint), revision, dropout)
     channels, height, width = data.shape or (3, 224, 224)
+    wanted = _channels(model.config) or channels
+    processor = getattr(model, "processor", None)
+    size = processor.size[0] if processor is not None and processor.size and data.restore is None else 224
     _try(
         model,
-        torch.zeros(2, channels, height, width),
-        f"model transformers/{name} cannot take images of {height}×{width} pixels with {channels} channels",
-        "Take other images (dataset.size=224 where the dataset has that), or another model.",
+        torch.zeros(2, wanted, height, width),
+        f"model transformers/{name} cannot take images of {height}×{width} pixels with {wanted} channels",
+        f"Take other images (dataset.size={size} where the dataset has that), or another model.",
     )
     return model
 
@@ -89,6 +94,8 @@ def _fresh(data: modrack.Data, name: str, sizes: dict[str, int], dropout: float 
             f"A new {name} model of this size cannot be made: {_line(error)}",
             "Try other sizes, or a folder with model.checkpoint=FOLDER.",
         ) from error
+    made: Any = model
+    made.processor = of_data(data)
     return model
 
 
@@ -130,6 +137,8 @@ def _restored(folder: Path) -> nn.Module:
         model: nn.Module = AutoModelForImageClassification.from_config(config, **building(config))
     except UNREADABLE as error:
         raise modrack.UserError(f"The checkpoint {folder} cannot be read: {_line(error)}") from None
+    made: Any = model
+    made.processor = read_preprocessor(folder / FILE, str(folder))
     return model
 
 
@@ -151,6 +160,7 @@ def _pretrained(
                 f"model.checkpoint={checkpoint} holds a {config.model_type} model, not a {name} one.",
                 f"Say --model transformers/{config.model_type}.",
             )
+        found = read_preprocessor(_file(source, local, where), checkpoint)
         _check_channels(config, data, checkpoint)
         adapt(config, data, dropout)
         model, report = AutoModelForImageClassification.from_pretrained(
@@ -165,18 +175,41 @@ def _pretrained(
         check_weights(model, report, checkpoint)
     except UNREADABLE as error:
         raise explained(error, checkpoint, local is not None) from None
+    tell_size(found, data, checkpoint)
+    channels = _channels(config) or (data.shape or (3,))[0]
+    found = found or of_data(data)
+    model.processor = None if found is None else for_channels(found, channels)
     made: nn.Module = model
     return made
 
 
+def _file(source: str, local: Path | None, where: dict[str, Any]) -> Path:
+    """The file that says how the model wants its images; it need not be there."""
+    if local is not None:
+        return local / FILE
+    try:
+        return Path(
+            hf_hub_download(source, FILE, revision=where["revision"], local_files_only=where["local_files_only"])
+        )
+    except (OSError, ValueError):
+        # Older models have none; whether the model itself is to be had is found out next.
+        return Path("")
+
+
+def _channels(config: Any) -> int | None:
+    """How many channels the model takes, where its configuration says so."""
+    vision = getattr(config, "vision_config", None)
+    found: int | None = getattr(config, "num_channels", None) or getattr(vision, "num_channels", None)
+    return found
+
+
 def _check_channels(config: Any, data: modrack.Data, checkpoint: str) -> None:
-    wanted = getattr(config, "num_channels", None) or getattr(
-        getattr(config, "vision_config", None), "num_channels", None
-    )
-    channels = (data.shape or (3,))[0]
-    if wanted is not None and wanted != channels:
+    wanted, channels = _channels(config), (data.shape or (3,))[0]
+    # Grey images are shown as coloured ones, by as many equal channels.
+    if wanted is not None and wanted != channels and channels != 1:
         raise modrack.UserError(
-            f"model.checkpoint={checkpoint} takes images with {wanted} channels; the data have {channels}."
+            f"model.checkpoint={checkpoint} takes images with {wanted} channels; the data have {channels}.",
+            "Make the images grey, or take another checkpoint." if wanted == 1 else None,
         )
 
 

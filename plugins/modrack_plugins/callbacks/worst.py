@@ -72,8 +72,10 @@ class WorstPredictions:
         """What the model was shown, for a person."""
         import torch
 
+        from modrack.data.encoding import moments
+
         if "image" in batch:
-            mean, std = (torch.tensor(each).view(-1, 1, 1) for each in (self.data.mean, self.data.std))
+            mean, std = (torch.tensor(each).view(-1, 1, 1) for each in moments(self.data, task.processor))
             return {"input": "", "image": batch["image"][place].float().cpu() * std + mean}
         if "input_ids" in batch and task.processor is not None:
             ids = batch["input_ids"][place][: int(batch.lengths["input_ids"][place])].tolist()

@@ -36,7 +36,7 @@ CONVERT = (
 
 def load_pretrained(
     data: modrack.Data,
-    family: str | None,
+    family: str | tuple[str, ...] | None,
     head: Head,
     checkpoint: str | None,
     revision: str | None,
@@ -45,7 +45,8 @@ def load_pretrained(
 ) -> nn.Module:
     """The model with `head`, new unless the checkpoint has it, and its tokenizer as the attribute `processor`.
 
-    `family` is the architecture that a checkpoint must have, None for any. Only safetensors are opened, and no code.
+    `family` is the architecture that a checkpoint must have, or one of several, None for any. Only safetensors are
+    opened, and no code.
     """
     if not checkpoint:
         raise modrack.UserError(
@@ -108,12 +109,13 @@ def folder_of(checkpoint: str) -> Path | None:
     return None
 
 
-def _check_kind(kind: str, family: str | None, head: Head, checkpoint: str) -> None:
+def _check_kind(kind: str, family: str | tuple[str, ...] | None, head: Head, checkpoint: str) -> None:
     if kind not in head.architectures:
         raise modrack.UserError(f"model.checkpoint={checkpoint} holds a {kind} model, which cannot {head.does}.")
-    if family is not None and kind != family:
+    families = (family,) if isinstance(family, str) else family
+    if families is not None and kind not in families:
         raise modrack.UserError(
-            f"model.checkpoint={checkpoint} holds a {kind} model, not a {family} one.",
+            f"model.checkpoint={checkpoint} holds a {kind} model, not a {' or '.join(families)} one.",
             f"Say --model transformer model.checkpoint={checkpoint}.",
         )
 

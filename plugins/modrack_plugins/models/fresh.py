@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -21,7 +22,7 @@ TEXTS = 200_000
 
 @dataclass(frozen=True)
 class Fresh:
-    """The size of a new model and its tokenizer."""
+    """The size of a new model and its tokenizer; `settings` are further values of its configuration."""
 
     architecture: str
     layers: int
@@ -29,6 +30,7 @@ class Fresh:
     heads: int
     tokenizer: str
     vocabulary: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def make_fresh(data: modrack.Data, fresh: Fresh, head: Head, dropout: float | None, max_length: int) -> nn.Module:
@@ -48,7 +50,8 @@ def make_fresh(data: modrack.Data, fresh: Fresh, head: Head, dropout: float | No
     tokenizer = train_tokenizer(texts, fresh.tokenizer, fresh.vocabulary, max_length, sentence_marks=roberta)
     positions = max_length + (2 if roberta else 0)
     try:
-        config = AutoConfig.for_model(fresh.architecture, **_sizes(usual, fresh, len(tokenizer), positions))
+        sizes = _sizes(usual, fresh, len(tokenizer), positions)
+        config = AutoConfig.for_model(fresh.architecture, **{**sizes, **fresh.settings})
         config.pad_token_id = tokenizer.pad_token_id
         config.bos_token_id, config.eos_token_id = tokenizer.cls_token_id, tokenizer.sep_token_id
         if config.is_encoder_decoder:

@@ -24,7 +24,7 @@ __all__ = ["Fresh", "build"]
 
 def build(
     data: modrack.Data,
-    family: str | None,
+    family: str | tuple[str, ...] | None,
     checkpoint: str | None,
     revision: str | None,
     fresh: Fresh | None,
@@ -34,7 +34,8 @@ def build(
 ) -> nn.Module:
     """The model, with its tokenizer as the attribute `processor`. Raises UserError for what cannot be loaded.
 
-    `family` is the architecture that a checkpoint must have, None for any; `heads` are those that the data choose from.
+    `family` is the architecture that a checkpoint must have, or one of several, None for any; `heads` are those
+    that the data choose from.
     """
     head = head_for(data, heads)
     with quiet(), _no_conversion():

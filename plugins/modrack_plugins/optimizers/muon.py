@@ -20,7 +20,9 @@ def muon(
     momentum: Annotated[float, Ge(0), Lt(1), "share of the last move that is kept"] = 0.95,
     adamw_lr: Annotated[float, Gt(0), "learning rate of everything else"] = 1e-3,
     weight_decay: Annotated[float, Ge(0), "pull of weights towards zero; norms and biases are left out"] = 0.0,
+    beta2: Annotated[float, Ge(0), Lt(1), "AdamW's decay of the mean of squared gradients"] = 0.95,
     largest: Annotated[int, Gt(0), "a matrix with a longer side is an embedding or a head, and left to AdamW"] = 8192,
+    longest: Annotated[float, Ge(1), "so is one that is more than so many times as long as wide"] = 8.0,
 ) -> Optimizer:
     """Muon (K. Jordan et al., 2024, kellerjordan.github.io/posts/muon) for matrices, AdamW for all other weights.
 
@@ -36,7 +38,7 @@ def muon(
     others: list[dict[str, Any]] = []
     for group in params:
         decay = group.get("weight_decay", weight_decay)
-        flat = [weight for weight in group["params"] if weight.ndim == 2 and max(weight.shape) <= largest]
+        flat = [weight for weight in group["params"] if weight.ndim == 2 and _turns(weight, largest, longest)]
         known = {id(weight) for weight in flat}
         rest = [weight for weight in group["params"] if id(weight) not in known]
         matrices += [{"params": flat, "weight_decay": decay}] if flat else []
@@ -46,5 +48,10 @@ def muon(
         # adjust_lr_fn as in the paper's later form: one learning rate serves matrices of all shapes and AdamW's too.
         made.append(optim.Muon(matrices, lr=lr, momentum=momentum, weight_decay=weight_decay))
     if others:
-        made.append(optim.AdamW(others, lr=adamw_lr, weight_decay=weight_decay))
+        made.append(optim.AdamW(others, lr=adamw_lr, betas=(0.9, beta2), weight_decay=weight_decay))
     return made[0] if len(made) == 1 else Joint(made)
+
+
+def _turns(weight: Any, largest: int, longest: float) -> bool:
+    long, short = max(weight.shape), min(weight.shape)
+    return bool(long <= min(largest, longest * short))

@@ -118,6 +118,7 @@ def modrack_defaults():
         "metric": ["parts/hits"],
         "when": [
             {"if": {"model.pretrained": False}, "optimizer": {"use": "parts/other", "lr": 3.0}, "batch_size": 8},
+            {"if": {"model.note": "none"}, "accumulate": 2},
             {"if": {"optimizer": "parts/other"}, "optimizer": {"decay": 0.5}},
             {"if": {"model": ["parts/words"], "batch_size": 16}, "clip": 1.0, "metric": ["parts/misses"]},
             {"if": {"task": "parts/guess"}, "metric": ["parts/misses"], "epochs": 7, "task": {"smoothing": 0.75}},

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoConfig, BertConfig, BertForSequenceClassification, ViTConfig, ViTForImageClassification
 
 import modrack
+from modrack.data.encoding import prepare_input
+from modrack.seam import Batch
 from modrack.testing.sample import sample
 from modrack_registry.errors import UserError
 
@@ -109,8 +114,8 @@ def test_checkpoints_that_do_not_fit(make, vit, tmp_path):
     with pytest.raises(UserError, match="holds a vit model, not a deit one") as caught:
         make("model", "transformers/deit", {"data": images()}, checkpoint=folder)
     assert caught.value.hint == "Say --model transformers/vit."
-    with pytest.raises(UserError, match="takes images with 3 channels; the data have 1"):
-        make("model", "transformers/vit", {"data": images(channels=1)}, checkpoint=folder)
+    with pytest.raises(UserError, match="takes images with 3 channels; the data have 4"):
+        make("model", "transformers/vit", {"data": images(channels=4)}, checkpoint=folder)
     with pytest.raises(UserError, match="cannot take images of 32×32"):
         make("model", "transformers/vit", {"data": images(size=32)}, checkpoint=folder)
     BertForSequenceClassification(
@@ -121,6 +126,77 @@ def test_checkpoints_that_do_not_fit(make, vit, tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(UserError, match="no weights in safetensors"):
         make("model", "transformers/vit", {"data": images()}, checkpoint=str(tmp_path))
+
+
+@pytest.fixture
+def prepared(vit, tmp_path):
+    """prepared(said, **data): a checkpoint with `said` of its images, and a row of 100s as its model gets it."""
+
+    def prepared(make, said, **facts):
+        for file in vit[0].iterdir():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+        data = images(**facts)
+        data.mean, data.std = [0.9], [0.1]
+        model = make("model", "transformers/vit", {"data": data}, checkpoint=str(tmp_path))
+        image = torch.full((1, data.shape[0], 16, 16), 100, dtype=torch.uint8)
+        batch = prepare_input(Batch({"image": image}, size=1), data, model.processor)
+        assert model(batch["image"]).logits.shape == (1, 3)
+        return batch["image"][0, :, 0, 0].tolist()
+
+    return prepared
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.25, 0.1]}, [-0.2157, -0.0314, 0.9216]),
+        ({"do_normalize": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [100 / 255] * 3),
+        ({"do_normalize": False, "do_rescale": False}, [100.0] * 3),
+        # Some scale to -1 … 1.
+        ({"rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3}, [100 / 127.5 - 1] * 3),
+        ({"image_mean": 0.5, "image_std": 0.5}, [(100 / 255 - 0.5) / 0.5] * 3),
+    ],
+)
+def test_images_are_shown_as_the_checkpoint_wants_them(make, prepared, said, expected):
+    assert prepared(make, said) == pytest.approx(expected, rel=1e-3)
+    assert prepared(make, said, channels=1) == pytest.approx(expected, rel=1e-3)
+
+
+def test_it_is_what_transformers_makes_of_them(make, prepared):
+    processors = pytest.importorskip("transformers.models.vit.image_processing_pil_vit")
+    theirs = processors.ViTImageProcessorPil(
+        size={"height": 16, "width": 16}, image_mean=[0.3] * 3, image_std=[0.2] * 3
+    )
+    wanted = theirs(torch.full((3, 16, 16), 100, dtype=torch.uint8).numpy())["pixel_values"][0][:, 0, 0]
+    assert prepared(make, theirs.to_dict()) == pytest.approx(wanted.tolist(), rel=1e-5)
+
+
+def test_another_size_is_told(make, prepared):
+    with pytest.warns(UserWarning, match="trained with images of 8×8; the data have 16×16. Say dataset.size=8"):
+        prepared(make, {"image_mean": [0.5], "image_std": [0.5], "do_resize": True, "size": {"height": 8, "width": 8}})
+    with pytest.raises(UserError, match=r"preprocessor_config.json cannot be understood: image_mean=.0.5., image_std"):
+        prepared(make, {"image_mean": [0.5], "image_std": [0.0]})
+
+
+def test_a_run_is_pretraining_for_another(make, tmp_path):
+    sizes = {f"model.{name}": size for name, size in SMALL.items()}
+    first = modrack.train(model="transformers/vit", dataset="digits", steps=2, home=tmp_path, **sizes)
+    said = json.loads((first.folder / "checkpoints" / "last" / "preprocessor_config.json").read_text())
+    assert said["image_mean"] == first.data["mean"]
+    for place in range(40):
+        folder = tmp_path / "pictures" / ("dark" if place % 2 else "bright")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 9), 10 + place if place % 2 else 240 - place).save(folder / f"{place}.png")
+    second = modrack.train(
+        model="transformers/vit", dataset="files", epochs=3, home=tmp_path, freeze=["vit.*"],
+        **{"model.checkpoint": "run:1", "dataset.path": str(tmp_path / "pictures"), "dataset.size": 8},
+    )  # fmt: skip
+    assert json.loads((second.folder / "checkpoints" / "last" / "preprocessor_config.json").read_text()) == said
+    ours, theirs = (run.load_model().vit.state_dict() for run in (second, first))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    (answer,) = second.predict(Path(folder / "39.png"))
+    assert set(answer) == {"label", "probability"}
 
 
 def test_a_run_is_built_again_from_its_own_checkpoint(make, tmp_path):

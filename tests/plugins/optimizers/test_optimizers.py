@@ -126,6 +126,14 @@ def test_muon_turns_matrices_and_leaves_the_rest_to_adamw():
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.01]
 
 
+def test_muon_knows_a_table_by_its_form():
+    square, table, head = weights((8, 8), (90, 10), (2, 10))
+    optimizer = make("muon", [{"params": [square, table, head]}])
+    assert [group["params"] for group in optimizer.param_groups] == [[square, head], [table]]
+    assert optimizer.param_groups[1]["betas"] == (0.9, 0.95)
+    assert isinstance(make("muon", [{"params": [square, table]}], longest=9), torch.optim.Muon)
+
+
 def test_muon_of_one_sort_alone_is_that_optimizer():
     (matrix,) = weights((4, 4))
     assert isinstance(make("muon", [{"params": [matrix]}]), torch.optim.Muon)

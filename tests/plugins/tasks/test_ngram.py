@@ -25,16 +25,25 @@ def ngram() -> Any:
 
 def test_chances_add_up_to_one(ngram: Any) -> None:
     stream = np.random.default_rng(0).integers(0, 6, 40) % 5
-    model = ngram.Trigrams(stream, 7)
+    model = ngram.Ngrams(stream, 7)
     for before in ((0, 1), (3, 3), (6, 6)):
         chances = [model.chances(np.array([*before, token]))[0] for token in range(7)]
         assert sum(chances) == pytest.approx(1)
         assert min(chances) > 0, "also of tokens that were never seen"
 
 
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_any_order_is_a_distribution(ngram: Any, order: int) -> None:
+    stream = np.random.default_rng(0).integers(0, 6, 60) % 5
+    model = ngram.Ngrams(stream, 7, order)
+    before = np.arange(order - 1)
+    assert sum(model.chances(np.array([*before, token]))[0] for token in range(7)) == pytest.approx(1)
+    assert len(model.chances(stream)) == 60 - order + 1
+
+
 def test_a_pattern_is_learned(ngram: Any) -> None:
     pattern = np.tile([0, 1, 2, 3, 4, 2], 200)
-    model = ngram.Trigrams(pattern, 5)
+    model = ngram.Ngrams(pattern, 5)
     assert model.perplexity(pattern) < 1.2
     assert model.perplexity(np.random.default_rng(0).integers(0, 5, 500)) > 5
 
@@ -43,6 +52,6 @@ def test_lower_orders_count_kinds_not_times(ngram: Any) -> None:
     """Kneser and Ney's point: what always follows one word is no likely guess after another."""
     # 1 comes often, but behind 0 alone; 2 comes as often as 5, behind many.
     stream = np.array([0, 1] * 60 + [3, 2, 4, 2, 5, 2, 6, 2, 7, 2])
-    model = ngram.Trigrams(stream, 9)
+    model = ngram.Ngrams(stream, 9)
     after_unknown = model.chances(np.array([8, 8, 1]))[0], model.chances(np.array([8, 8, 2]))[0]
     assert after_unknown[1] > 2 * after_unknown[0]
