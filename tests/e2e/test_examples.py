@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 # What a run of an example gives, where it is not the accuracy.
 METRICS = {
+    "speech-recognition": "wer",
     "masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo", "gan": "frechet-distance",
     "wgan-gp": "frechet-distance", "diabetes": "rmse", "table": "r2", "sentence-embeddings": "retrieval-accuracy",
 }  # fmt: skip
+SPOKEN = ("keyword-spotting", "speech-recognition")
 NEED_DATA = ("fashion-mnist", "reviews", "reviews-gru", "conll", "table", "distillation")
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
@@ -55,6 +58,10 @@ def test_example(example: Path, tmp_path: Path) -> None:
         if not FASHION.is_dir():
             pytest.skip("Debian's dataset-fashion-mnist is not installed")
         words.append(f"dataset.path={FASHION}")
+    if example.stem in SPOKEN:
+        if shutil.which("espeak-ng") is None:
+            pytest.skip("espeak-ng is not installed")
+        words.append("dataset.takes=1" if example.stem == "keyword-spotting" else "dataset.rows=40")
     if METRICS.get(example.stem) in ("perplexity", "retrieval-accuracy"):
         words += TINY
     if example.stem == "reviews":

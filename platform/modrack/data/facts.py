@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from modrack.data.rows import chunks
 from modrack.data.sorts import INPUTS, categories, class_names, input_sort, is_words, target_sorts
 from modrack.data.splits import is_stream, three_splits
 from modrack.data.statistics import of_numbers, of_pixels, of_table
@@ -18,11 +19,12 @@ from modrack_registry.errors import UserError
 class Data:
     """Facts of a dataset; nobody wires a number of classes by hand.
 
-    `gives` and `target` are sorts, `input` and `label` their columns. `shape` is that of one example, channels first
-    for images, None for texts. `sizes` are rows a split, None for a stream; `cuts` say how missing splits were made.
-    `mean` and `std` are from train: per channel of pixels / 255, per column of a table. When a model is built anew
-    for a stored run, `restore` is the folder of its checkpoint: a factory that reads files or trains a tokenizer
-    looks there instead.
+    `gives` and `target` are sorts, `input` and `label` their columns. `classes` are the names of the target's classes;
+    of a target that is a text they are the characters of train's, after an empty one that stands for none. `shape` is
+    that of one example, channels first for images, None for texts and sounds. `sizes` are rows a split, None for a
+    stream; `cuts` say how missing splits were made. `mean` and `std` are from train: per channel of pixels / 255, per
+    column of a table. When a model is built anew for a stored run, `restore` is the folder of its checkpoint: a factory
+    that reads files or trains a tokenizer looks there instead.
     """
 
     gives: str
@@ -43,6 +45,11 @@ class Data:
     def columns(self) -> list[str]:
         """The columns' names."""
         return list(self.features)
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples a second of sounds."""
+        return getattr(self.features[self.input], "sampling_rate", None)
 
     @property
     def mean(self) -> list[float] | None:
@@ -97,7 +104,6 @@ class Data:
     def texts(self, limit: int | None = None) -> Iterator[str]:
         """The texts of the train split, to train a tokenizer on; words with spaces between."""
         from modrack.data.encoding import whole
-        from modrack.data.rows import chunks
 
         left = limit
         for rows in chunks(self._train, 8192):
@@ -167,6 +173,11 @@ def derive(
     column, sort = _input(features, _tuple(gives), f"{name} ({file})" if file else name)
     label, target_sort = _label(features, column, _tuple(target), f"{name} ({file})" if file else name)
     classes = class_names(features[label]) if label is not None else None
+    if target_sort == "text" and label is not None:
+        classes = [
+            "",
+            *sorted({each for rows in chunks(splits["train"], 8192) for text in rows[label] for each in text}),
+        ]
     if classes is not None and len(classes) < 2:
         raise UserError(
             f"dataset {name}: there is one class only ({', '.join(classes)}).", "It takes two to tell apart."
@@ -209,11 +220,17 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
     worded = is_words(features[column])
     for other, feature in features.items():
         for sort in sorted(target_sorts(feature), key=lambda sort: worded and sort != "tokens"):
-            if other != column and (not target or sort in target):
+            if other != column and (sort in target if target else sort != "text"):
                 return other, sort
     if not target or "none" in target:
         return None, "none"
-    others = [sort for other, feature in features.items() if other != column for sort in target_sorts(feature)]
+    others = [
+        sort
+        for other, feature in features.items()
+        if other != column
+        for sort in target_sorts(feature)
+        if sort != "text"
+    ]
     raise UserError(
         f"dataset {name}: no column holds a target ({' or '.join(target)}).",
         _columns(features) + f' Write target="{others[0] if others else "none"}", or add the column.',
@@ -224,8 +241,6 @@ def _shape(train: Any, column: str, sort: str, name: str) -> tuple[int, ...] | N
     """The shape of one example as a model gets it."""
     if sort in ("text", "audio"):
         return None
-    from modrack.data.rows import chunks
-
     rows = next(chunks(train, 1, "train"), None)
     if rows is None:
         raise UserError(f"dataset {name}: its split 'train' has no rows.")

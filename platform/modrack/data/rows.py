@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from modrack.data.sorts import is_record, is_words
+from modrack.data.sounds import read_sound
 from modrack.data.splits import is_stream
 from modrack_registry.errors import UserError
 
@@ -51,7 +52,7 @@ class Rows:
         if kind == "Image":
             return self._images(column, values, feature)
         if kind == "Audio":
-            return self._sounds(column, values)
+            return self._sounds(column, values, feature.sampling_rate)
         plain = values.to_pylist()
         if kind == "ClassLabel":
             return np.asarray([-1 if value is None else value for value in plain], np.int64)
@@ -107,18 +108,12 @@ class Rows:
         same = len({array.shape for array in arrays}) == 1
         return np.stack(arrays) if same else arrays
 
-    def _sounds(self, column: str, values: Any) -> list[Any]:
-        import io
-
-        try:
-            import soundfile
-        except ImportError:
-            raise UserError("Reading sounds needs soundfile.", "pip install soundfile") from None
+    def _sounds(self, column: str, values: Any, rate: int | None) -> list[Any]:
         made = []
-        for value in values.to_pylist():
-            source = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
-            samples, _ = soundfile.read(source, dtype="float32", always_2d=True)
-            made.append(samples.mean(1))
+        for place, value in enumerate(values.to_pylist()):
+            self._refuse_none(column, [value])
+            where = value.get("path") or f"row {self._first + place + 1} of {self._split or 'the data'}"
+            made.append(read_sound(value.get("bytes") or value["path"], rate, where))
         return made
 
 

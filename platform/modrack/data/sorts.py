@@ -11,6 +11,7 @@
 | ClassLabel                                  |          | class     |
 | list of ClassLabel                          |          | classes, tokens |
 | Value("float…")                             |          | number    |
+| Value("string"), where the dataset says so  |          | text      |
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def target_sorts(feature: Any) -> tuple[str, ...]:
         return ("classes", "tokens")
     if type(feature).__name__ == "Value" and feature.dtype.startswith("float"):
         return ("number",)
-    return ()
+    # Tables are full of remarks: a text is what to learn only for a dataset that says so.
+    return ("text",) if _is_string(feature) else ()
 
 
 def class_names(feature: Any) -> list[str] | None:

@@ -13,6 +13,7 @@ import torch
 from modrack.data.casting import Casting
 from modrack.data.given import Columns, read_given
 from modrack.data.rows import chunks
+from modrack.data.sounds import as_dataset
 from modrack.runner.build import evaluation_batch
 from modrack.runner.encode import encode_rows
 from modrack.runner.evaluate import forked_rng, seed_all
@@ -88,10 +89,10 @@ def _some(given: Iterator[Row], size: int) -> tuple[list[Row], UserError | None]
 
 
 def _answers(ready: Ready, feature: Any, values: list[Any], size: int, seen: int) -> list[dict[str, Any]]:
-    from datasets import Dataset, Features
+    from datasets import Features
 
     task, column = ready.task, ready.data.input
-    table = Dataset.from_dict({column: values}, features=Features({column: feature}))
+    table = as_dataset({column: values}, Features({column: feature}))
     rows = next(chunks(table, len(table)))
     feeder = Feeder(encode_rows(rows, task), batch_size=size, device=ready.device, resident=False)
     made: list[dict[str, Any]] = [{} for _ in values]
