@@ -58,7 +58,7 @@ def offered(line: str, cwd: Path, **env: str) -> list[str]:
     [
         ("modrack tr", ["train"]),
         ("modrack runs sh", ["show"]),
-        ("modrack train --model c", ["cnn"]),
+        ("modrack train --model cn", ["cnn"]),
         ("modrack train --model=c", ["--model=cnn"]),
         ("modrack train --model modrack/cn", ["modrack/cnn"]),
         ("modrack train --opt", ["--optimizer"]),
@@ -80,7 +80,7 @@ def offered(line: str, cwd: Path, **env: str) -> list[str]:
         ("modrack train --plugin own.py --sampler ", ["backwards"]),
         ("modrack train --plugin own.py sampler.", ["sampler.step=", "sampler.wrap="]),
         ("modrack train --plugin own.py --sampler backwards sampler.wrap=f", ["sampler.wrap=false"]),
-        ("modrack train --plugin own.py --model c", ["c-net", "cnn"]),
+        ("modrack train --plugin own.py --model c", ["c-net", "cnn", "conv-gru"]),
         ("modrack train --plugin own.py --without modr", ["modrack"]),
         ("modrack show opt", ["optimizer"]),
         ("modrack show dataset na", ["names"]),
@@ -132,7 +132,7 @@ def test_run_numbers(tmp_path: Path) -> None:
     "line",
     [
         "modrack ",
-        "modrack train --model c",
+        "modrack train --model cn",
         "modrack train model.wi",
         "modrack train --model bert model.pretrained=false --dataset names model.la",
         "modrack train --optimizer torch/asgd model.wi",
@@ -219,7 +219,7 @@ def test_a_real_terminal(shell: str, tmp_path: Path) -> None:
     try:
         assert "ready" in terminal.type(f"{setup}; echo rea''dy\n", "ready")
         for keys, wanted in [
-            ("modrack train --model c\t", "--model cnn "),
+            ("modrack train --model cn\t", "--model cnn "),
             ("modrack train model.wi\t", "model.width="),
             ("modrack train model.wi\t7 prec\t", "model.width=7 precision="),
             ("modrack train --model=c\t", "--model=cnn "),
@@ -237,7 +237,7 @@ def test_a_real_terminal(shell: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("modrack train --model c", ["cnn\tConvolutions with pooling, a wide layer, then the classes."]),
+        ("modrack train --model cn", ["cnn\tConvolutions with pooling, a wide layer, then the classes."]),
         ("modrack train model.wi", ["model.width="]),
         ("modrack train precision=b", ["precision=bf16"]),
         ("modrack pl", ["plugins\tList the plugins, broken ones with the reason."]),
