@@ -59,7 +59,7 @@ def offered(line: str, cwd: Path, **env: str) -> list[str]:
         ("modrack tr", ["train"]),
         ("modrack runs sh", ["show"]),
         ("modrack train --model cn", ["cnn"]),
-        ("modrack train --model=c", ["--model=cnn"]),
+        ("modrack train --model=cn", ["--model=cnn"]),
         ("modrack train --model modrack/cn", ["modrack/cnn"]),
         ("modrack train --opt", ["--optimizer"]),
         ("modrack train model.wi", ["model.width="]),
@@ -159,7 +159,7 @@ def test_a_loud_or_broken_plugin_does_not_disturb(tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text("print('LOUD')\n" + PLUGIN + "\nraise ValueError\n")
     done = subprocess.run(
         ["modrack"], cwd=tmp_path, capture_output=True, text=True,
-        env=environment(_MODRACK_COMPLETE="bash_complete", COMP_LINE="modrack train --plugin loud.py --model c"),
+        env=environment(_MODRACK_COMPLETE="bash_complete", COMP_LINE="modrack train --plugin loud.py --model cn"),
     )  # fmt: skip
     assert done.stdout == "cnn \n"
 
@@ -222,7 +222,7 @@ def test_a_real_terminal(shell: str, tmp_path: Path) -> None:
             ("modrack train --model cn\t", "--model cnn "),
             ("modrack train model.wi\t", "model.width="),
             ("modrack train model.wi\t7 prec\t", "model.width=7 precision="),
-            ("modrack train --model=c\t", "--model=cnn "),
+            ("modrack train --model=cn\t", "--model=cnn "),
             ("modrack train precision=b\t", "precision=bf16 "),
             ("modrack train --dataset files dataset.path=da\t", "dataset.path=data/"),
             ("modrack train precision=\t\t", "bf16"),
