@@ -81,6 +81,8 @@ def _twice(layer: nn.Module) -> None:
         args, kwargs = _without_caches(args), dict(zip(kwargs, _without_caches(tuple(kwargs.values())), strict=True))
         before = [(buffer, buffer.clone()) for buffer in layer.buffers()]
         # Noise is drawn again from the state of then, so that dropout leaves the same out.
+        if not before:  # The compiler knows no contexts here.
+            return checkpoint(once, *args, use_reentrant=False, **kwargs)
         return checkpoint(
             once, *args, use_reentrant=False, context_fn=lambda: (contextlib.nullcontext(), _as_then(before)), **kwargs
         )
