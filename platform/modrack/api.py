@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,10 +46,12 @@ def _load_model(run: Run, checkpoint: str) -> Any:
     return load_model(run, checkpoint)
 
 
-def _predict(run: Run, inputs: Any, checkpoint: str, column: str | None) -> Any:
+def _predict(
+    run: Run, inputs: Any, checkpoint: str, column: str | None, options: Mapping[str, Any] | None = None
+) -> Any:
     from modrack.runner.prediction import predict
 
-    return predict(run, inputs, checkpoint, column)
+    return predict(run, inputs, checkpoint, column, options)
 
 
 def _equip() -> None:

@@ -22,7 +22,7 @@ METRICS = {
     "wgan-gp": "frechet-distance", "diabetes": "rmse", "table": "r2", "sentence-embeddings": "retrieval-accuracy",
 }  # fmt: skip
 SPOKEN = ("keyword-spotting", "speech-recognition")
-NEED_DATA = ("fashion-mnist", "reviews", "reviews-gru", "conll", "table", "distillation")
+NEED_DATA = ("fashion-mnist", "reviews", "reviews-gru", "conll", "table", "distillation", "image-folder")
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
 
@@ -51,6 +51,29 @@ def tagged(folder: Path) -> Path:
     return folder
 
 
+def pictures(folder: Path) -> Path:
+    """Coloured images of two classes."""
+    from PIL import Image
+
+    for place in range(60):
+        colour = (200, place, 30) if place % 2 else (30, place, 200)
+        file = folder / "pictures" / ("red" if place % 2 else "blue") / f"{place}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 16), colour).save(file)
+    return folder / "pictures"
+
+
+def vision_transformer(folder: Path) -> Path:
+    """A checkpoint as transformers saves it, of images of 32 by 32."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    ViTForImageClassification(ViTConfig(image_size=32, patch_size=8, **sizes)).save_pretrained(folder / "vit")
+    said = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"height": 32, "width": 32}}
+    (folder / "vit" / "preprocessor_config.json").write_text(json.dumps(said))
+    return folder / "vit"
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example(example: Path, tmp_path: Path) -> None:
     words = ["limit=96", "steps=3", "device=cpu"]
@@ -74,6 +97,9 @@ def test_example(example: Path, tmp_path: Path) -> None:
         people = "".join(f"{age},{['a', 'b', 'c'][age % 3]},{age * 1.5}\n" for age in range(60))
         (tmp_path / "people.csv").write_text("age,job,price\n" + people)
         words += [f"dataset.path={tmp_path / 'people.csv'}", "dataset.label=price"]
+    if example.stem == "image-folder":
+        words += [f"dataset.path={pictures(tmp_path)}", f"model.checkpoint={vision_transformer(tmp_path)}"]
+        words.append("dataset.size=32")
     if example.stem == "distillation":
         modrack.train(ROOT / "examples/digits.toml", home=tmp_path / "home", steps=2, limit=96, device="cpu")
         words.append("task.teacher=run:1")

@@ -14,7 +14,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "tasks"
 
 
 def commands() -> list[str]:
-    pages = ("masked-lm.md", "causal-lm.md", "contrastive.md", "vae.md", "gan.md")
+    pages = ("masked-lm.md", "causal-lm.md", "contrastive.md", "vae.md", "gan.md", "images.md")
     texts = [(PAGES / page).read_text("utf-8") for page in (*pages, "../pictures.md")]
     return [line for text in texts for line in re.findall(r"^`?(modrack train .*?)(?:`\.?)?$", text, re.M)]
 

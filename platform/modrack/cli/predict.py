@@ -23,6 +23,13 @@ _TOLD = 60
 @click.argument("run", metavar="RUN")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--column", metavar="NAME", help="The column of a table that is the input.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="An option of the task, as task.temperature=0.8, or the seed (repeatable).",
+)
 @click.option("--checkpoint", default="best", show_default=True, metavar="NAME", help="best, last, or step-00000500.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
@@ -40,6 +47,7 @@ def command(
     run: str,
     inputs: tuple[str, ...],
     column: str | None,
+    settings: tuple[str, ...],
     checkpoint: str,
     device: str,
     pictures: Path,
@@ -54,15 +62,17 @@ def command(
     modrack predict 3 "a wonderful film"
     modrack predict 3 new.csv --json > answers.jsonl
     modrack predict @last photo.jpg more-photos/
+    modrack predict 8 "Return the" --set task.temperature=0.8 --set seed=1
     """
     from modrack.cli.train import hush
 
     hush(debug="--debug" in sys.argv)
-    from modrack.runner.prediction import predict_given
+    from modrack.runner.prediction import predict_given, read_settings
     from modrack.runner.ready import make_ready
     from modrack_registry.store import open_store
 
-    ready = make_ready(open_store(home).find(run), checkpoint=checkpoint, device=device)
+    values = read_settings(settings)
+    ready = make_ready(open_store(home).find(run), checkpoint=checkpoint, device=device, values=values)
     answers = predict_given(
         ready,
         inputs,

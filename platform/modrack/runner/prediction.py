@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,8 +121,27 @@ def _listed(entries: Any) -> list[Any]:
     return [each.tolist() if isinstance(each, (torch.Tensor, np.ndarray)) else each for each in entries]
 
 
-def predict(run: Run, inputs: Any, checkpoint: str = "best", column: str | None = None) -> list[dict[str, Any]]:
+def read_settings(words: Iterable[str]) -> dict[str, str]:
+    """`task.temperature=0.8` as {path: value}. Raises UserError for what was settled when the model was trained."""
+    values, mistakes = {}, []
+    for word in words:
+        path, sign, value = word.partition("=")
+        if sign and (path.startswith("task.") or path == "seed"):
+            values[path] = value
+        else:
+            mistakes.append(
+                UserError(f"--set {word}: a model is asked as it was trained.", "What can be set: task.…=, seed=.")
+            )
+    if mistakes:
+        raise UserError.collect(mistakes)
+    return values
+
+
+def predict(
+    run: Run, inputs: Any, checkpoint: str = "best", column: str | None = None, options: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """For `Run.predict`: one dict a row; `inputs` are values, texts, or paths of files, or one of them alone."""
     several = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    ready = make_ready(run, checkpoint=checkpoint)
+    values = read_settings(f"{path}={value}" for path, value in (options or {}).items())
+    ready = make_ready(run, checkpoint=checkpoint, values=values)
     return [answer.values for some in predict_given(ready, several, column=column) for answer in some]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +36,16 @@ class Ready:
     autocast: Any
 
 
-def make_ready(run: Run, *, checkpoint: str = "best", device: str = "auto") -> Ready:
+def make_ready(
+    run: Run, *, checkpoint: str = "best", device: str = "auto", values: Mapping[str, Any] | None = None
+) -> Ready:
     """Build the model and the task of `run` anew, with the weights of a checkpoint, on `device`.
+
+    `values` are options of the task, and the seed, that hold instead of the run's.
 
     On a device of the kind it was trained on it computes as it did then; elsewhere in fp32. Raises UserError.
     """
-    experiment, data, parts = load_stored(run, checkpoint)
+    experiment, data, parts = load_stored(run, checkpoint, values)
     choice = experiment.one("task")
     if choice is None:
         raise UserError(f"Run {run.id} has no task.")

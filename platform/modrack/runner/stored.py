@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,21 @@ from modrack_registry.registry import load_registry
 from modrack_registry.store import Run
 
 
-def load_stored(run: Run, checkpoint: str = "best") -> tuple[Experiment, Data, Parts]:
+def load_stored(
+    run: Run, checkpoint: str = "best", values: Mapping[str, Any] | None = None
+) -> tuple[Experiment, Data, Parts]:
     """The experiment, data facts and parts of `run`, with the weights of `checkpoints/<checkpoint>`.
 
-    The dataset is not needed, nor the network. Raises UserError where no whole checkpoint of that name is there.
+    `values` are options by path that hold instead of the run's. The dataset is not needed, nor the network.
+    Raises UserError where no whole checkpoint of that name is there.
     """
     place = stored_checkpoint(run, checkpoint)
-    experiment = resolve(load_registry(sorted((run.folder / "plugins").rglob("*.py"))), file=run.config, environment={})
+    experiment = resolve(
+        load_registry(sorted((run.folder / "plugins").rglob("*.py"))),
+        file=run.config,
+        words=[f"{path}={value}" for path, value in (values or {}).items()],
+        environment={},
+    )
     data = Data.from_dict(run.data)
     data.restore = place
     choice = experiment.one("model")

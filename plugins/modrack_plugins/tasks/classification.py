@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 
 import modrack
 
@@ -24,8 +24,10 @@ class Classification(modrack.Task):
         processor: Any,
         *,
         label_smoothing: Annotated[float, Ge(0), Lt(1), "share of the target spread over all classes"] = 0.0,
+        guesses: Annotated[int, Gt(0), "classes that `predict` names, the likeliest first"] = 1,
     ) -> None:
         super().__init__(data, processor)
+        self.guesses = guesses
         self.label_smoothing = label_smoothing
 
     def step(self, parts: Any, batch: Batch, phase: str) -> Step:
@@ -45,15 +47,26 @@ class Classification(modrack.Task):
         return modrack.Step(loss, {"logits": logits, "target": target})
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:
-        """`label` and `probability`; for several classes the lists of those above one half."""
+        """`label` and `probability`; for several classes the lists of those above one half.
+
+        With more than one guess also `guesses`: the likeliest classes, each with its probability.
+        """
         names = self.data.classes or []
         logits = self.forward(parts.model, batch).float()
         if self.data.target == "classes":
-            rows = logits.sigmoid().tolist()
-            chosen = [[(name, p) for name, p in zip(names, row, strict=True) if p >= 0.5] for row in rows]
-            return {
+            chances = logits.sigmoid()
+            chosen = [[(names[i], p) for i, p in enumerate(row) if p >= 0.5] for row in chances.tolist()]
+            answer: dict[str, Any] = {
                 "label": [[name for name, _ in row] for row in chosen],
                 "probability": [[p for _, p in row] for row in chosen],
             }
-        probability, index = logits.softmax(-1).max(-1)
-        return {"label": [names[i] for i in index.tolist()], "probability": probability.tolist()}
+        else:
+            chances = logits.softmax(-1)
+            probability, index = chances.max(-1)
+            answer = {"label": [names[i] for i in index.tolist()], "probability": probability.tolist()}
+        if self.guesses > 1:
+            values, places = (each.tolist() for each in chances.topk(min(self.guesses, len(names))))
+            answer["guesses"] = [
+                [(names[i], p) for i, p in zip(*row, strict=True)] for row in zip(places, values, strict=True)
+            ]
+        return answer

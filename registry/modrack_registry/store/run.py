@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -63,15 +63,23 @@ class Run:
             raise UserError(f"Run {self.id} was read without modrack's runner.", "Read it by modrack.runs().")
         return load(self, checkpoint)
 
-    def predict(self, inputs: Any, *, checkpoint: str = "best", column: str | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        checkpoint: str = "best",
+        column: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
         """What the trained model says of `inputs`, a dict a row: texts, rows as dicts, paths of images, sounds, tables.
 
-        `column` names the input of a table. Raises UserError for what cannot be a row of what it was trained on.
+        `column` names the input of a table; `options` are those of the task that hold instead of the run's, and the
+        seed: {"task.temperature": 0.8}. Raises UserError for what cannot be a row of what it was trained on.
         """
         ask = type(self).ask
         if ask is None:
             raise UserError(f"Run {self.id} was read without modrack's runner.", "Read it by modrack.runs().")
-        found: list[dict[str, Any]] = ask(self, inputs, checkpoint, column)
+        found: list[dict[str, Any]] = ask(self, inputs, checkpoint, column, options)
         return found
 
     def as_dict(self) -> dict[str, Any]:

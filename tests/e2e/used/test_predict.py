@@ -39,6 +39,20 @@ def test_images_from_files_a_folder_a_table_and_stdin(say, home: Path, pictures:
     assert run.predict(np.zeros((8, 8))) == run.predict([np.zeros((1, 8, 8))])
 
 
+def test_the_task_can_be_told_how_to_answer(say, home: Path, pictures: list[Path]) -> None:  # type: ignore[no-untyped-def]
+    (told,) = lines(say("predict", "1", pictures[0].name, "--set", "task.guesses=3", "--json"))
+    assert len(told["guesses"]) == 3
+    assert told["guesses"][0] == [told["label"], told["probability"]]
+    assert told["guesses"][0][1] >= told["guesses"][1][1] >= told["guesses"][2][1]
+    run = modrack.runs("id=1", home=home / "runs")[0]
+    (again,) = run.predict(pictures[0], options={"task.guesses": 20})
+    assert sum(chance for _, chance in again["guesses"]) == pytest.approx(1, abs=1e-3)
+    for word, said in (("epochs=3", "--set epochs=3: a model is asked as"), ("task.guesses=0", "task.guesses=0")):
+        wrong = say("predict", "1", pictures[0].name, "--set", word)
+        assert wrong.returncode == 2
+        assert said in wrong.stderr
+
+
 def test_rows_of_a_table(say, home: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Numbers come in the data's units; a gap and an unknown category are no mistakes, a missing column is."""
     rows = [{"age": 30, "job": "baker"}, {"age": 60, "job": "clerk"}, {"age": None, "job": "pilot"}]

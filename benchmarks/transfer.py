@@ -1,0 +1,122 @@
+"""Image classification from pretrained weights beside random ones, on few images of classes that were never seen.
+
+    python benchmarks/transfer.py [--data /usr/share/datasets/fashion-mnist] [--seeds 5] [--few 20] [--home FOLDER]
+
+Fashion-MNIST (Xiao et al., 2017, arXiv 1708.07747) is cut in two. A small vision transformer learns five of its ten
+classes from 2,000 images each, written as a folder of png files; its checkpoint is in Hugging Face's layout. Then the
+other five classes are learned from a few images each, from that checkpoint and from random weights, with the same
+architecture, and by logistic regression on the pixels. A seed is other few images and another head (or other first
+weights). Test: 400 images of each of the five classes from Fashion-MNIST's own test set, the same for all.
+
+Recipes were chosen on seed 100, which is in no figure, each for its own side: see `RECIPES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import modrack
+
+NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+# Each half has tops, and something else: t-shirt, trouser, pullover, sneaker, bag; the rest.
+SEEN, NEW = (0, 1, 2, 7, 8), (3, 4, 5, 6, 9)
+MODEL: dict[str, Any] = {"model.layers": 4, "model.width": 96, "model.heads": 3, "model.patch": 4}
+COMMON: dict[str, Any] = {
+    "model": "transformers/vit", "dataset": "files", "dataset.size": 28, "device": "cpu", "threads": 1,
+    "scheduler": "linear", "scheduler.warmup": 0.1, "clip": 1.0, "optimizer.weight_decay": 0.05,
+}  # fmt: skip
+AUGMENTED: dict[str, Any] = {"augmentation": ["crop"], "augmentation.crop.padding": 2}
+RECIPES: dict[str, dict[str, Any]] = {
+    "pretrained": {"optimizer.lr": 1e-3, **AUGMENTED},
+    "pretrained, layer_decay=0.6": {"optimizer.lr": 1e-3, "layer_decay": 0.6, **AUGMENTED},
+    "pretrained, body frozen": {"optimizer.lr": 1e-2, "freeze": ["vit.*"], **AUGMENTED},
+    "random": {"optimizer.lr": 1e-3, **MODEL, **AUGMENTED},
+}
+
+
+def images(folder: Path, split: str) -> tuple[Any, Any]:
+    """(uint8 (n, 28, 28), labels (n,)) from the two files of a split, in their format (yann.lecun.com's idx)."""
+    with gzip.open(folder / f"{split}-images-idx3-ubyte.gz") as file:
+        pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    with gzip.open(folder / f"{split}-labels-idx1-ubyte.gz") as file:
+        return pixels, np.frombuffer(file.read(), np.uint8, offset=8)
+
+
+def write(folder: Path, pixels: Any, labels: Any, classes: tuple[int, ...], each: int, seed: int) -> tuple[Any, Any]:
+    """`each` images of each class as FOLDER/CLASS/n.png; what was written, as rows of pixels and their classes."""
+    draw = np.random.default_rng(seed)
+    chosen = np.concatenate([draw.permutation(np.flatnonzero(labels == number))[:each] for number in classes])
+    for place in chosen:
+        file = folder / NAMES[labels[place]] / f"{place}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[place]).save(file)
+    return pixels[chosen].reshape(len(chosen), -1) / 255, labels[chosen]
+
+
+def pretrain(home: Path, pixels: Any, labels: Any, epochs: int) -> Any:
+    """The run that learned the classes of `SEEN`."""
+    write(home / "seen", pixels, labels, SEEN, 2000, 0)
+    run = modrack.train(
+        home=home, epochs=epochs, batch_size=64, seed=0,
+        **{**COMMON, **MODEL, **AUGMENTED, "dataset.path": str(home / "seen"), "optimizer.lr": 1e-3},
+    )  # fmt: skip
+    print(f"pretrained on {', '.join(NAMES[each] for each in SEEN)}: {run.metrics['test.accuracy']:.4f}", flush=True)
+    return run
+
+
+def logistic(train: tuple[Any, Any], test: tuple[Any, Any]) -> float:
+    """scikit-learn's logistic regression on the pixels, its strength by cross-validation on the few images."""
+    from sklearn.linear_model import LogisticRegressionCV
+
+    made = LogisticRegressionCV(Cs=np.logspace(-4, 2, 7), cv=5, max_iter=2000, use_legacy_attributes=False)
+    return float(made.fit(*train).score(*test))
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    words.add_argument("--home", type=Path, help="where runs are kept; none: nowhere")
+    words.add_argument("--seeds", type=int, default=5)
+    words.add_argument("--first", type=int, default=0, help="the first seed")
+    words.add_argument("--few", type=int, nargs="*", default=[20], help="images of each class to learn from")
+    words.add_argument("--epochs", type=int, default=8, help="of the pretraining")
+    words.add_argument("--checkpoint", help="instead of the pretraining: the folder that it left")
+    asked = words.parse_args()
+    with tempfile.TemporaryDirectory() as aside:
+        home = asked.home or Path(aside)
+        pixels, labels = images(asked.data, "train")
+        checkpoint = asked.checkpoint or str(
+            pretrain(home, pixels, labels, asked.epochs).folder / "checkpoints" / "best"
+        )
+        for few in asked.few:
+            found: dict[str, list[float]] = {name: [] for name in (*RECIPES, "logistic regression")}
+            for seed in range(asked.first, asked.first + asked.seeds):
+                folder = home / f"few-{few}-{seed}"
+                train = write(folder / "train", pixels, labels, NEW, few, seed)
+                test = write(folder / "test", *images(asked.data, "t10k"), NEW, 400, 0)
+                for name, recipe in RECIPES.items():
+                    start = {} if name == "random" else {"model.checkpoint": checkpoint}
+                    # As many steps for any number of images, twice as many from random weights; validation is a few
+                    # images, and so is looked at in the end alone.
+                    steps = 300 if name == "random" else 150
+                    run = modrack.train(
+                        home=home, seed=seed, steps=steps, batch_size=32, evaluate_every=steps,
+                        **{**COMMON, **recipe, **start, "dataset.path": str(folder)},
+                    )  # fmt: skip
+                    found[name].append(run.metrics["test.accuracy"])
+                found["logistic regression"].append(logistic(train, test))
+            for name, values in found.items():
+                spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+                print(f"| {few} a class | {name} | {statistics.fmean(values):.3f}{spread} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
