@@ -17,7 +17,10 @@ from typing import Any
 
 COMMON = ["--dataset", "python-docs", "--model", "gpt", "precision=fp32", "threads=1"]
 SMALL = "model.layers=8 model.heads=6 model.width=384 model.context=256 limit=200 batch_size=32 steps=4 accumulate=1"
-LARGE = "evaluation_batch_size=4 accumulate=1 model.layers=12 model.heads=16 model.width=1024 model.context=64 limit=20 batch_size=2 steps=3"
+LARGE = (
+    "model.layers=12 model.heads=16 model.width=1024 model.context=64 limit=20 batch_size=2 steps=3 accumulate=1 "
+    "evaluation_batch_size=4"
+)
 WORK = {
     "8 layers of 384, 32 rows of 256 tokens, recompute=none": (1, f"{SMALL} recompute=none"),
     "8 layers of 384, 32 rows of 256 tokens, recompute=all": (1, f"{SMALL} recompute=all"),
