@@ -258,8 +258,11 @@ def digits(arguments: argparse.Namespace) -> None:
 
 
 def fashion(arguments: argparse.Namespace) -> None:
-    data, epochs = images("idx", path=arguments.folder), arguments.epochs or 1
-    words = {"model": "cnn", "dataset": "idx", "dataset.path": arguments.folder, "epochs": epochs} | extra(arguments)
+    x, y, tx, ty = images("idx", path=arguments.folder)
+    rows, epochs = slice(arguments.limit), arguments.epochs or 1
+    data = (x[rows], y[rows], tx[rows], ty[rows])
+    words = {"model": "cnn", "dataset": "idx", "dataset.path": arguments.folder, "epochs": epochs}
+    words |= {"limit": arguments.limit} | extra(arguments)
     title = f"the tutorial CNN on Fashion-MNIST, batch 64, {arguments.words or 'default plan'}"
     compare(title, image_loops(words, lambda: cnn(data), data, epochs, 64), arguments)
 
@@ -323,7 +326,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--limit", type=int, help="rows of train, for reviews: for more rounds in the same time")
+    parser.add_argument("--limit", type=int, help="rows of a split, for more rounds in the same time")
     parser.add_argument("--peers", help="only those peers whose name begins so, comma-separated")
     parser.add_argument("--words", help="options of modrack's runs, as in 'precision=fp32 compile=true'")
     verbs = parser.add_subparsers(required=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from modrack.runner import dropout
 from modrack.runner.allocator import keep_memory
 from modrack.runner.memory_plan import any_fsdp
 from modrack.runner.plan import Plan
@@ -22,6 +23,7 @@ def choose_kernels(plan: Plan, device: torch.device) -> None:
         precision = "bf16" if plan["matmul"] == "onednn" else "none"
         torch.backends.mkldnn.matmul.fp32_precision = precision
     # Sharding lets weights go to have room: what the allocator kept of them would be lost to it.
+    dropout.use(device.type == "cpu" and not plan["compile"])
     if device.type == "cpu" and not any_fsdp(plan):
         keep_memory()
     if plan["tf32"]:
@@ -48,6 +50,7 @@ def kernels_kept() -> Iterator[None]:
     try:
         yield
     finally:
+        dropout.use(False)
         torch.set_num_threads(threads)
         for place, precision in zip(places, precisions, strict=True):
             place.fp32_precision = precision
