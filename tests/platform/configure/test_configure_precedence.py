@@ -71,7 +71,7 @@ def test_when_holds_for_options_the_user_set_and_for_components(settle):
     assert [each.component.name for each in words.many("metric")] == ["misses"]
     assert settle("batch_size=17", choices={"model": ["words"]}).settings.clip is None
     assert settle("model.note=none").settings.accumulate == 2
-    assert settle().settings.accumulate == 1
+    assert settle().settings.accumulate is None
 
 
 def test_flags_of_a_kind_that_may_repeat_replace_the_default_list(settle):
