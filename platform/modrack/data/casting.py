@@ -9,6 +9,7 @@ from typing import Any
 from modrack.data.facts import Data
 from modrack.data.images import UnreadableImage, read_image
 from modrack.data.sorts import is_record
+from modrack.data.sounds import SAMPLE_RATE
 from modrack_registry.errors import UserError
 
 
@@ -37,10 +38,8 @@ class Casting:
         """`value` as the column holds it; `name` is what to call it in a mistake. Raises UserError."""
         if self.data.gives == "image":
             return self._image(value, name)
-        if self.data.gives == "audio" and isinstance(value, (str, Path)):
-            if not Path(value).is_file():
-                raise UserError(f"There is no file {value}.")
-            return {"path": str(value), "bytes": None}
+        if self.data.gives == "audio":
+            return self._sound(value, name)
         if is_record(self.feature):
             return self._record(value, name)
         if self.data.gives == "tabular":
@@ -48,6 +47,24 @@ class Casting:
         if isinstance(value, str) and type(self.feature).__name__ in ("List", "Sequence", "LargeList", "list"):
             return value.split()
         return value
+
+    def _sound(self, value: Any, name: str) -> Any:
+        """A file, its bytes, or samples in [-1, 1] at the rate of the data. Read here, so that a mistake has a name."""
+        import numpy as np
+
+        from modrack.data.sounds import read_sound, write_sound
+
+        rate = self.data.sample_rate
+        if isinstance(value, Mapping):
+            value = value.get("bytes") or value.get("path")
+        if isinstance(value, (str, Path)) and not Path(value).is_file():
+            raise UserError(f"{name}: there is no file {value}." if str(value) != name else f"There is no file {name}.")
+        if isinstance(value, (str, Path, bytes)):
+            value = read_sound(value, rate, name)
+        samples = np.asarray(value, np.float32)
+        if samples.ndim != 1 or not len(samples):
+            raise UserError(f"{name}: an array of shape {samples.shape}; a sound is a row of samples.")
+        return {"bytes": write_sound(samples, rate or SAMPLE_RATE), "path": None}
 
     def _image(self, value: Any, name: str) -> Any:
         import numpy as np

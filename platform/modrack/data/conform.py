@@ -26,14 +26,19 @@ def conform(rows: Any, found: Data, wanted: Data, name: str, whose: str) -> tupl
             rows = rows.remove_columns(new) if new in rows.features else rows
             rows = rows.rename_column(old, new)
     column, label = wanted.input, wanted.label
-    if label is not None and found.classes is not None and found.classes != wanted.classes:
+    # Of texts the classes are characters, by which no row is numbered.
+    named = label is not None and wanted.target != "text"
+    if named and found.classes is not None and found.classes != wanted.classes:
         places = [(wanted.classes or []).index(each) for each in found.classes]
-        rows = _mapped(rows, label, lambda value: _renumbered(value, places), wanted.features[label])
+        rows = _mapped(rows, label or "", lambda value: _renumbered(value, places), wanted.features[label or ""])
     feature = wanted.features[column]
     if is_record(feature) and rows.features[column] != feature:
         change, unknown = _record(rows.features[column], feature)
         rows = _mapped(rows, column, change, feature)
         notes += [f"{each}: run counts it as missing, since train lacks it" for each in unknown[:_FEW]]
+    if wanted.gives == "audio" and rows.features[column] != feature:
+        # Sounds are read at the rate that the model knows, whatever theirs is.
+        rows = rows.cast_column(column, feature)
     return rows, notes
 
 
@@ -43,7 +48,7 @@ def _refuse_misfit(found: Data, wanted: Data, name: str, whose: str) -> None:
     if wanted.label is not None and found.target != wanted.target:
         raise UserError(f"{name} has the target {found.target}; {whose} was trained on {wanted.target}.")
     unknown = [each for each in found.classes or () if each not in (wanted.classes or ())]
-    if unknown and wanted.label is not None:
+    if unknown and wanted.label is not None and wanted.target != "text":
         raise UserError(
             f"{name} has {_counted(unknown, 'class', 'classes')} that {whose} was not trained on: {_listed(unknown)}.",
             f"It was trained on: {_listed(wanted.classes or [])}.",

@@ -11,6 +11,9 @@ from modrack_registry.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+# Samples a second where nothing says how many: what models of speech are mostly trained on.
+SAMPLE_RATE = 16_000
+
 
 def read_sound(source: bytes | str | Path, rate: int | None, name: str) -> np.ndarray[Any, Any]:
     """The samples of a wav, flac, ogg or mp3, its bytes or its file: fp32 (samples,), channels averaged.
@@ -36,6 +39,15 @@ def read_sound(source: bytes | str | Path, rate: int | None, name: str) -> np.nd
     if rate is not None and rate != found:
         mono = soxr.resample(mono, found, rate)
     return mono
+
+
+def write_sound(samples: Any, rate: int) -> bytes:
+    """A wav file in memory that holds fp32 `samples` (samples,) as they are."""
+    import soundfile
+
+    kept = io.BytesIO()
+    soundfile.write(kept, samples, rate, format="WAV", subtype="FLOAT")
+    return kept.getvalue()
 
 
 def as_dataset(columns: dict[str, list[Any]], features: Any) -> Any:

@@ -119,7 +119,7 @@ def outputs(parts: Parts, task: Task, batch: Batch) -> Any:
 def _takes(subject: Subject) -> list[str]:
     if "logits" not in sorts(subject.component, "gives"):
         raise NotApplicable("only models that give logits are tried alone; others are tried by their task")
-    takes = [gives for gives in sorts(subject.component, "takes") if gives in ("image", "text", "tabular")]
+    takes = [gives for gives in sorts(subject.component, "takes") if gives in ("image", "text", "tabular", "audio")]
     if not takes:
         raise NotApplicable(f"there is no sample data that give {' or '.join(sorts(subject.component, 'takes'))}")
     return takes

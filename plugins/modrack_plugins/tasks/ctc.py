@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Gt
@@ -63,6 +64,7 @@ class Ctc(modrack.Task):
         if self.data.label is None or self.data.label not in rows:
             return encoded
         texts = [" ".join(text.split()) for text in rows[self.data.label]]
+        self._tell_unknown(texts)
         encoded["target"] = modrack.Ragged.of([self._written(text) for text in texts], dtype=np.int32)
         encoded["said"] = modrack.Ragged.of([list(text.encode()) for text in texts], dtype=np.uint8)
         return encoded
@@ -72,12 +74,44 @@ class Ctc(modrack.Task):
         spelled = (text.upper() if self.upper else text).replace(" ", self.space)
         return [self._numbers[each] for each in spelled if each in self._numbers]
 
+    def _tell_unknown(self, texts: list[str]) -> None:
+        """Say which characters the model cannot write. Raises UserError where it knows none at all."""
+        met = {each for text in texts for each in (text.upper() if self.upper else text)} - {" "}
+        unknown = sorted(met - self._numbers.keys())
+        if not unknown:
+            return
+        shown = " ".join(unknown[:12]) + (" …" if len(unknown) > 12 else "")
+        if len(unknown) == len(met):
+            raise modrack.UserError(
+                f"task ctc: the model knows none of the characters of the transcripts: {shown}",
+                f"It writes with: {' '.join(sorted(each for each in self._numbers if each.strip())[:40])}",
+            )
+        share = sum(any(each in unknown for each in (text.upper() if self.upper else text)) for text in texts)
+        warnings.warn(
+            f"{share} of {len(texts)} transcripts have characters that the model cannot write; "
+            f"they count as mistakes: {shown}",
+            stacklevel=2,
+        )
+
     def step(self, parts: Any, batch: Batch, phase: str) -> Step:
+        return self._learned(batch, *self._scores(parts, batch))
+
+    def evaluate(self, parts: Any, batch: Batch) -> Step:
+        """The loss, and the edits of what was read: decoding takes time, so that training does without."""
+        log_probabilities, frames = self._scores(parts, batch)
+        step = self._learned(batch, log_probabilities, frames)
+        step.outputs = self._judged(batch, log_probabilities, frames)
+        return step
+
+    def _scores(self, parts: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log probabilities fp32 (rows, frames, characters), and how many frames of each row are real."""
+        scores, frames = parts.model(batch["audio"], batch.lengths["audio"])
+        return scores.float().log_softmax(-1), frames
+
+    def _learned(self, batch: Batch, log_probabilities: Tensor, frames: Tensor) -> Step:
         from torch.nn import functional as F
 
-        scores, frames = parts.model(batch["audio"], batch.lengths["audio"])
         target, lengths = batch["target"], batch.lengths["target"]
-        log_probabilities = scores.float().log_softmax(-1)
         if target.shape[1] == 0:
             target = target.new_zeros((len(target), 1))
         losses = F.ctc_loss(
@@ -89,9 +123,8 @@ class Ctc(modrack.Task):
         # Sounds with fewer frames than characters teach nothing: their share is a mistake in the data worth seeing.
         short = (needed > frames.to(lengths.device)).float()
         logs = {"too_short": short.to(losses.device)} if batch.training else {}
-        outputs = {} if batch.training else self._judged(batch, log_probabilities, frames)
         # By character, so that a long transcript does not take larger steps than a short one.
-        return modrack.Step((losses / lengths.clamp(min=1).to(losses)).sum(), outputs, logs)
+        return modrack.Step((losses / lengths.clamp(min=1).to(losses)).sum(), logs=logs)
 
     def _judged(self, batch: Batch, log_probabilities: Tensor, frames: Tensor) -> dict[str, Tensor]:
         import torch
@@ -119,8 +152,7 @@ class Ctc(modrack.Task):
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:
         """`text`, and `probability`, the mean over frames of the likeliest character's."""
-        scores, frames = parts.model(batch["audio"], batch.lengths["audio"])
-        log_probabilities = scores.float().log_softmax(-1)
+        log_probabilities, frames = self._scores(parts, batch)
         best = log_probabilities.amax(-1).exp()
         sure = [float(row[:length].mean()) for row, length in zip(best, frames.tolist(), strict=True)]
         return {"text": self._read(log_probabilities, frames), "probability": sure}

@@ -61,7 +61,7 @@ def batch(*texts: str, training: bool = False) -> Any:
 def test_a_model_that_is_right_makes_no_mistakes(beam: int) -> None:
     parts: Any = SimpleNamespace(model=Fixed("ab ca", "b"))
     given = batch("ab ca", "b")
-    made = task(beam=beam).step(parts, given, "train")
+    made = task(beam=beam).evaluate(parts, given)
     assert made.outputs["word_edits"].tolist() == [0, 0]
     assert made.outputs["words"].tolist() == [2, 1]
     assert made.outputs["characters"].tolist() == [5, 1]
@@ -76,7 +76,9 @@ def test_mistakes_are_counted_by_word_and_character() -> None:
 
 def test_a_character_that_train_lacks_counts_as_a_mistake() -> None:
     parts: Any = SimpleNamespace(model=Fixed("ab", "b"))
-    made = task().step(parts, batch("abx", "b"), "train")
+    with pytest.warns(UserWarning, match="cannot write"):
+        given = batch("abx", "b")
+    made = task().evaluate(parts, given)
     assert made.outputs["character_edits"].tolist() == [1, 0]
     assert made.outputs["characters"].tolist() == [3, 1]
 
@@ -169,3 +171,16 @@ def test_what_is_no_sound_is_told(content: Any, said: str, tmp_path: Path) -> No
         place.write_bytes(content)
     with pytest.raises(modrack.UserError, match=said):
         run.predict(str(place))
+
+
+def test_characters_that_the_model_cannot_write_are_told() -> None:
+    class Rows(dict):  # type: ignore[type-arg]
+        pass
+
+    def encode(*texts: str) -> Any:
+        return task().encode(Rows({"audio": [np.zeros(10, np.float32)] * len(texts), "transcript": list(texts)}))
+
+    with pytest.warns(UserWarning, match="1 of 2 transcripts have characters that the model cannot write.* x"):
+        encode("ab x", "b")
+    with pytest.raises(modrack.UserError, match="knows none of the characters of the transcripts: A B"):
+        encode("AB A")

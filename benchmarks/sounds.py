@@ -1,0 +1,112 @@
+"""Figures of sounds, each beside an honest baseline on the same rows.
+
+    python benchmarks/sounds.py [digits] [strings] [asterisk]
+
+Each trains the example at full size and prints a row of a table. `asterisk` wants Debian's asterisk-core-sounds-en-wav.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import modrack
+from modrack.configure.resolve import resolve
+from modrack.data.rows import chunks
+from modrack.runner.build import load_data
+from modrack_registry.registry import load_registry
+
+ALLISON = "/usr/share/asterisk/sounds/en_US_f_Allison"
+
+
+def splits_of(model: str, dataset: str, **options: Any) -> dict[str, Any]:
+    """{split: all its rows}, as a run has them."""
+    values = {"model": model, "dataset": dataset, **options}
+    data, splits = load_data(resolve(load_registry(), values=values, environment={}))
+    return {name: (next(chunks(rows, 10**9)), data) for name, rows in splits.items()}
+
+
+def mean_mels(sounds: list[Any], rate: int) -> Any:
+    """Mean and deviation of each log-mel band over a sound, before any standardising: (sounds, 2 × 40)."""
+    import torch
+    from transformers.audio_utils import mel_filter_bank
+
+    filters = torch.as_tensor(mel_filter_bank(129, 40, 20.0, rate / 2, rate, mel_scale="htk"), dtype=torch.float32)
+    found = []
+    for sound in sounds:
+        window = torch.hann_window(200)
+        power = torch.stft(torch.as_tensor(sound), 256, 80, 200, window, return_complex=True).abs().square()
+        logs = (power.T @ filters).clamp(min=1e-8).log()
+        found.append(torch.cat([logs.mean(0), logs.std(0)]).numpy())
+    return np.stack(found)
+
+
+def trained(**words: Any) -> tuple[Any, float]:
+    with tempfile.TemporaryDirectory() as home:
+        started = time.perf_counter()
+        run = modrack.train(home=home, device="cpu", threads=1, precision="fp32", **words)
+        return dict(run.metrics), time.perf_counter() - started
+
+
+def digits() -> list[str]:
+    """audio-cnn beside the nearest centroid and logistic regression on means and deviations of log-mel bands."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import NearestCentroid
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = splits_of("audio-cnn", "spoken-digits")
+    inputs, labels = {}, {}
+    for split, (each, data) in rows.items():
+        inputs[split], labels[split] = mean_mels(each[data.input], data.sample_rate), np.asarray(each[data.label])
+    scores = [
+        make_pipeline(StandardScaler(), model)
+        .fit(inputs["train"], labels["train"])
+        .score(inputs["test"], labels["test"])
+        for model in (NearestCentroid(), LogisticRegression(max_iter=2000))
+    ]
+    metrics, wall = trained(model="audio-cnn", dataset="spoken-digits")
+    beside = f"nearest centroid {scores[0]:.4f}, logistic regression {scores[1]:.4f}"
+    return ["audio-cnn, spoken-digits", f"accuracy {metrics['test.accuracy']:.4f}", beside, f"{wall:.0f} s"]
+
+
+def _most_frequent(rows: Any) -> str:
+    """Error rates of always writing train's most frequent transcript."""
+    from modrack_plugins.tasks.ctc import _edits
+
+    train, data = rows["train"]
+    said = rows["test"][0][data.label]
+    guess = Counter(train[data.label]).most_common(1)[0][0]
+    words, characters = _edits(said, [guess] * len(said))
+    wer = sum(words) / sum(len(text.split()) for text in said)
+    return f"always {guess!r}: WER {wer:.3f}, CER {sum(characters) / sum(map(len, said)):.3f}"
+
+
+def strings() -> list[str]:
+    """conv-gru on strings of digits."""
+    beside = _most_frequent(splits_of("conv-gru", "spoken-strings"))
+    metrics, wall = trained(model="conv-gru", dataset="spoken-strings")
+    figures = f"WER {metrics['test.wer']:.4f}, CER {metrics['test.cer']:.4f}"
+    return ["conv-gru, spoken-strings", figures, beside, f"{wall:.0f} s"]
+
+
+def asterisk() -> list[str]:
+    """conv-gru on a few hundred real recordings: too few to learn English from."""
+    if not Path(ALLISON).is_dir():
+        return ["conv-gru, asterisk", "not run", "", ""]
+    words: dict[str, Any] = {"model": "conv-gru", "dataset": "asterisk", "dataset.path": ALLISON}
+    beside = _most_frequent(splits_of("conv-gru", "asterisk", **{"dataset.path": ALLISON}))
+    metrics, wall = trained(**words, epochs=60)
+    figures = f"WER {metrics['test.wer']:.4f}, CER {metrics['test.cer']:.4f}"
+    return ["conv-gru, asterisk, 60 epochs", figures, beside, f"{wall:.0f} s"]
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ("digits", "strings", "asterisk"):
+        print("| " + " | ".join(globals()[name]()) + " |", flush=True)
