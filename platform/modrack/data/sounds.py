@@ -27,9 +27,10 @@ def read_sound(source: bytes | str | Path, rate: int | None, name: str) -> np.nd
     except ImportError as error:
         raise UserError(f"Reading sounds needs {error.name}.", "pip install 'modrack[audio]'") from None
     try:
-        samples, found = soundfile.read(
-            io.BytesIO(source) if isinstance(source, bytes) else str(source), dtype="float32", always_2d=True
-        )
+        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if not content:
+            raise OSError("the file is empty")
+        samples, found = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         why = str(getattr(error, "error_string", error)).rstrip(".")
         raise UserError(f"{name}: the sound cannot be read ({why}).", "Mend or remove it.") from None

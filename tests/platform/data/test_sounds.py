@@ -52,6 +52,14 @@ def test_no_sound_is_refused(content: bytes) -> None:
         read_sound(content, 8000, "it")
 
 
+def test_an_empty_or_missing_file_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(UserError, match=r"a\.wav: the sound cannot be read \(the file is empty\)"):
+        read_sound(tmp_path / "a.wav", 8000, "a.wav")
+    with pytest.raises(UserError, match="No such file"):
+        read_sound(tmp_path / "b.wav", 8000, "b.wav")
+
+
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = write_sound(tone(8000), 8000)
     monkeypatch.setitem(sys.modules, "soxr", None)
