@@ -26,11 +26,13 @@ def conform(rows: Any, found: Data, wanted: Data, name: str, whose: str) -> tupl
             rows = rows.remove_columns(new) if new in rows.features else rows
             rows = rows.rename_column(old, new)
     column, label = wanted.input, wanted.label
-    # Of texts the classes are characters, by which no row is numbered.
-    named = label is not None and wanted.target != "text"
-    if named and found.classes is not None and found.classes != wanted.classes:
-        places = [(wanted.classes or []).index(each) for each in found.classes]
-        rows = _mapped(rows, label or "", lambda value: _renumbered(value, places), wanted.features[label or ""])
+    # Characters are no classes: one that train lacks counts as a mistake.
+    if label is not None and wanted.target == "several":
+        change = _several(found.targets, wanted.targets, name, whose)
+        rows = _mapped(rows, label, change, wanted.features[label]) if change is not None else rows
+    elif label is not None and found.target != "text" and found.classes not in (None, wanted.classes):
+        places = [(wanted.classes or []).index(each) for each in found.classes or []]
+        rows = _mapped(rows, label, lambda value: _renumbered(value, places), wanted.features[label])
     feature = wanted.features[column]
     if is_record(feature) and rows.features[column] != feature:
         change, unknown = _record(rows.features[column], feature)
@@ -47,8 +49,9 @@ def _refuse_misfit(found: Data, wanted: Data, name: str, whose: str) -> None:
         raise UserError(f"{name} gives {found.gives}; {whose} was trained on {wanted.gives}.")
     if wanted.label is not None and found.target != wanted.target:
         raise UserError(f"{name} has the target {found.target}; {whose} was trained on {wanted.target}.")
-    unknown = [each for each in found.classes or () if each not in (wanted.classes or ())]
-    if unknown and wanted.label is not None and wanted.target != "text":
+    known = found.classes if found.target != "text" else None
+    unknown = [each for each in known or () if each not in (wanted.classes or ())]
+    if unknown and wanted.label is not None:
         raise UserError(
             f"{name} has {_counted(unknown, 'class', 'classes')} that {whose} was not trained on: {_listed(unknown)}.",
             f"It was trained on: {_listed(wanted.classes or [])}.",
@@ -115,3 +118,21 @@ def _counted(names: list[str], one: str, several: str) -> str:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+
+
+def _several(found: dict[str, list[str]], wanted: dict[str, list[str]], name: str, whose: str) -> Any:
+    """What turns a row's classes into those of the same names; None where they are numbered alike."""
+    for target, classes in wanted.items():
+        if target not in found:
+            raise UserError(f"{name} lacks the target {target!r} of {whose}.", f"It has: {_listed(list(found))}.")
+        unknown = [each for each in found[target] if each not in classes]
+        if unknown:
+            raise UserError(
+                f"{name}: {target} has {_counted(unknown, 'class', 'classes')} that {whose} was not trained on: "
+                f"{_listed(unknown)}.",
+                f"It was trained on: {_listed(classes)}.",
+            )
+    if {target: found[target] for target in wanted} == wanted and list(found) == list(wanted):
+        return None
+    places = {target: [wanted[target].index(each) for each in found[target]] for target in wanted}
+    return lambda row: {target: places[target][row[target]] for target in wanted}

@@ -45,7 +45,10 @@ def encode_input(rows: Rows, data: Data, processor: Any) -> dict[str, Any]:
 
 
 def encode_target(rows: Rows, data: Data) -> Any:
-    """The label column as an array: int64 (n,), multi-hot fp32 (n, classes), or fp32 (n,); None where there is none."""
+    """The label column as an array: int64 (n,), multi-hot fp32 (n, classes), or fp32 (n,).
+
+    Of several targets int64 (n, targets). None where there is none, or a text.
+    """
     import numpy as np
 
     if data.label is None or data.label not in rows.columns:
@@ -60,6 +63,8 @@ def encode_target(rows: Rows, data: Data) -> Any:
         return hot
     if data.target == "number":
         return np.asarray(column, np.float32)
+    if data.target == "several":
+        return column.astype(np.int64)
     return None
 
 

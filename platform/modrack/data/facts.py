@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modrack.data.rows import chunks
-from modrack.data.sorts import INPUTS, categories, class_names, input_sort, is_words, target_sorts
+from modrack.data.sorts import INPUTS, SAID, categories, class_names, input_sort, is_words, target_sorts
 from modrack.data.splits import is_stream, three_splits
 from modrack.data.statistics import of_numbers, of_pixels, of_table
 from modrack_registry.errors import UserError
@@ -73,8 +73,17 @@ class Data:
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model's head gives for a row: one a class, or one where the target is a number."""
+        """How many numbers a model's head gives for a row: one a class (of all targets), or one for a number."""
+        if self.targets:
+            return sum(map(len, self.targets.values()))
         return len(self.classes) if self.classes else 1
+
+    @property
+    def targets(self) -> dict[str, list[str]]:
+        """The classes of each of several targets, by its name; empty where there is one, or none."""
+        if self.target != "several":
+            return {}
+        return {name: list(feature.names) for name, feature in self.features[self.label].items()}
 
     @property
     def inputs(self) -> list[str]:
@@ -220,7 +229,7 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
     worded = is_words(features[column])
     for other, feature in features.items():
         for sort in sorted(target_sorts(feature), key=lambda sort: worded and sort != "tokens"):
-            if other != column and (sort in target if target else sort != "text"):
+            if other != column and (sort in target if target else sort not in SAID):
                 return other, sort
     if not target or "none" in target:
         return None, "none"
@@ -229,7 +238,7 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
         for other, feature in features.items()
         if other != column
         for sort in target_sorts(feature)
-        if sort != "text"
+        if sort not in SAID
     ]
     raise UserError(
         f"dataset {name}: no column holds a target ({' or '.join(target)}).",

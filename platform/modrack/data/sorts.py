@@ -12,6 +12,7 @@
 | list of ClassLabel                          |          | classes, tokens |
 | Value("float…")                             |          | number    |
 | Value("string"), where the dataset says so  |          | text      |
+| {name: ClassLabel}, where it says so        |          | several   |
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ def is_words(feature: Any) -> bool:
     return _is_string(_inner(feature))
 
 
+# Tables are full of remarks, and rows of categories are inputs: these are what to learn only where a dataset says so.
+SAID = ("text", "several")
+
+
 def target_sorts(feature: Any) -> tuple[str, ...]:
     """The sorts a column can be a target of; empty for a column that is no target."""
     if type(feature).__name__ == "ClassLabel":
@@ -72,7 +77,8 @@ def target_sorts(feature: Any) -> tuple[str, ...]:
         return ("classes", "tokens")
     if type(feature).__name__ == "Value" and feature.dtype.startswith("float"):
         return ("number",)
-    # Tables are full of remarks: a text is what to learn only for a dataset that says so.
+    if is_record(feature) and len(categories(feature)) == len(feature) > 1:
+        return ("several",)
     return ("text",) if _is_string(feature) else ()
 
 

@@ -38,6 +38,10 @@ def sample(gives: str, target: str = "class") -> tuple[Data, dict[str, Any]]:
         "number": (Value("float32"), generator.normal(size=ROWS)),
         "tokens": (Sequence(names), [[len(word) % CLASSES for word in row] for row in words]),
         "text": (Value("string"), [" ".join(row[:2]) for row in words]),
+        "several": (
+            {"first": names, "second": names},
+            [{"first": row % CLASSES, "second": row // CLASSES % CLASSES} for row in range(ROWS)],
+        ),
         "none": None,
     }
     if gives not in inputs or target not in labels:

@@ -41,7 +41,7 @@ def build(
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file), "hf_hub_id": None}}
         if classes is not None:
             options["pretrained_cfg_overlay"]["num_classes"] = classes
-    outputs = len(data.classes) if data.classes else 1
+    outputs = data.outputs
     what = f"model timm/{name}"
     try:
         with _quiet():

@@ -9,13 +9,13 @@ from annotated_types import Gt
 import modrack
 
 
-@modrack.dataset(gives=("text", "tabular", "image"), target=("class", "classes", "number"))
+@modrack.dataset(gives=("text", "tabular", "image"), target=("class", "classes", "number", "several"))
 def files(
     like: modrack.Data | None,
     *,
     path: Annotated[str, "a file, several with commas between, or a folder: csv, tsv, json lines, parquet, or images"],
     text: Annotated[str | None, "the column of texts; none: found by name and type"] = None,
-    label: Annotated[str | None, "the column of labels; none: found by name"] = None,
+    label: Annotated[str | None, "the column of labels, or several with commas between; none: found by name"] = None,
     image: Annotated[str | None, "the column of images or of their files; none: found by name and type"] = None,
     columns: Annotated[list[str] | None, "the columns of a table's rows; none: all numbers and categories"] = None,
     delimiter: Annotated[str | None, "between the fields of a csv; none: found"] = None,

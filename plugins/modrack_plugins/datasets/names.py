@@ -33,8 +33,16 @@ LANGUAGES = {
 }
 
 
-@modrack.dataset(gives="text", target="class")
-def names(*, test: Annotated[float, Gt(0), Lt(1), "share of the names kept for test"] = 0.15) -> Any:
+# What a name may be of.
+KINDS = ("country", "language", "currency")
+
+
+@modrack.dataset(gives="text", target=("class", "several"))
+def names(
+    *,
+    test: Annotated[float, Gt(0), Lt(1), "share of the names kept for test"] = 0.15,
+    kinds: Annotated[bool, "a second target: whether it names a country, a language or a currency"] = False,
+) -> Any:
     """Names of countries, languages and currencies in 20 languages, from Unicode's CLDR by way of Babel.
 
     Only names that occur in one of the languages are kept, so each has one right answer. The split is the same each
@@ -43,8 +51,14 @@ def names(*, test: Annotated[float, Gt(0), Lt(1), "share of the names kept for t
     import numpy as np
     from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-    texts, labels = _names()
-    features = Features({"text": Value("string"), "label": ClassLabel(names=list(LANGUAGES.values()))})
+    found = _names()
+    texts = [name for name, _, _ in found]
+    label: Any = ClassLabel(names=list(LANGUAGES.values()))
+    labels: list[Any] = [number for _, number, _ in found]
+    if kinds:
+        label = {"language": label, "kind": ClassLabel(names=list(KINDS))}
+        labels = [{"language": number, "kind": kind} for _, number, kind in found]
+    features = Features({"text": Value("string"), "label": label})
     order = np.random.default_rng(0).permutation(len(texts))
     cut = round(len(texts) * test)
     return DatasetDict(
@@ -57,17 +71,19 @@ def names(*, test: Annotated[float, Gt(0), Lt(1), "share of the names kept for t
     )
 
 
-def _names() -> tuple[list[str], list[int]]:
-    """Each name with the number of its language, sorted."""
+def _names() -> list[tuple[str, int, int]]:
+    """Each name with the numbers of its language and its kind, sorted. Of several kinds the first is taken."""
     from babel import Locale
 
     where: dict[str, set[int]] = {}
+    kinds: dict[str, int] = {}
     for number, code in enumerate(LANGUAGES):
         locale = Locale.parse(code)
-        for table in (locale.territories, locale.languages, locale.currencies):
+        for kind, table in enumerate((locale.territories, locale.languages, locale.currencies)):
             for key, name in table.items():
                 # A key that is its own name was not translated.
                 if name != key:
                     where.setdefault(name, set()).add(number)
+                    kinds[name] = min(kind, kinds.get(name, kind))
     unique = sorted((name, next(iter(numbers))) for name, numbers in where.items() if len(numbers) == 1)
-    return [name for name, _ in unique], [number for _, number in unique]
+    return [(name, number, kinds[name]) for name, number in unique]

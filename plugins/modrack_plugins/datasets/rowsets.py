@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,24 @@ def make_splits(
     texts = tuple(name for name in texts if name not in asked.columns)
     tables = {split: read_tables(files, delimiter, texts) for split, files in paths.items()}
     train = tables["train"]
-    chosen = choose(train.rows, train.name, asked)
+    targets = _several(asked.label, train)
+    others = [name for name in targets if name != targets[0]]
+    # What is to be learned is no input.
+    chosen = choose(train.rows.drop_columns(others), train.name, replace(asked, label=targets[0]) if targets else asked)
     for table in tables.values():
-        lacking = [name for name in (*chosen.inputs, chosen.label) if name not in table.rows.column_names]
+        lacking = [name for name in (*chosen.inputs, chosen.label, *others) if name not in table.rows.column_names]
         if lacking:
             raise modrack.UserError(
                 f"{table.name} has no column {lacking[0]!r}, which {train.files[0][0].name} has.",
                 f"Its columns: {', '.join(table.rows.column_names)}.",
             )
     where = {split: table.where for split, table in tables.items()}
-    feature, labels = encode_labels(
-        {split: _labels(table, chosen.label) for split, table in tables.items()}, where, separator, like
-    )
+    feature: Any
+    if others:
+        feature, labels = _targets(tables, targets, where, like)
+    else:
+        columns = {split: _labels(table, chosen.label) for split, table in tables.items()}
+        feature, labels = encode_labels(columns, where, separator, like)
     if chosen.gives == "image":
         read = {
             split: read_images(_images(table, chosen.inputs[0]), size, table.where) for split, table in tables.items()
@@ -67,6 +74,47 @@ def make_splits(
             for split in tables
         }
     )
+
+
+def _several(label: str | None, train: Table) -> list[str]:
+    """The columns of labels where several are asked for, with commas between; none where one is, or is to be found."""
+    if label is None or label in train.rows.column_names or "," not in label:
+        return []
+    names = [each.strip() for each in label.split(",") if each.strip()]
+    for name in names:
+        if name not in train.rows.column_names:
+            raise modrack.UserError(
+                f"dataset.label={label}: {train.name} has no column {name!r}.",
+                f"Its columns: {', '.join(train.rows.column_names)}.",
+            )
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise modrack.UserError(f"dataset.label={label}: name two columns or more, each once.")
+    return names
+
+
+def _targets(
+    tables: dict[str, Table], names: list[str], where: Any, like: modrack.Data | None
+) -> tuple[dict[str, Any], dict[str, list[dict[str, int]]]]:
+    """(feature, {split: rows}) of several columns of labels."""
+    from datasets import ClassLabel
+
+    features: dict[str, Any] = {}
+    encoded: dict[str, dict[str, list[Any]]] = {}
+    for name in names:
+        known = None if like is None else replace(like, classes=like.targets.get(name), target="class")
+        columns = {split: _labels(table, name) for split, table in tables.items()}
+        features[name], encoded[name] = encode_labels(columns, where, None, known)
+        if not isinstance(features[name], ClassLabel):
+            raise modrack.UserError(
+                f"{tables['train'].name}: the column {name!r} holds numbers that are measured.",
+                "Of several targets each is a class: words, or few whole numbers.",
+            )
+    return features, {
+        split: [
+            dict(zip(names, row, strict=True)) for row in zip(*(encoded[name][split] for name in names), strict=True)
+        ]
+        for split in tables
+    }
 
 
 def _labels(table: Table, name: str) -> list[Any]:

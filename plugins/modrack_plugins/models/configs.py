@@ -34,7 +34,8 @@ DROPOUTS = (
 def adapt(config: Any, data: modrack.Data, dropout: float | None) -> None:
     """Put classes, problem and dropout into a configuration."""
     if data.target != "none":
-        names = data.classes or ["value"]
+        several = [f"{target}: {name}" for target, classes in data.targets.items() for name in classes]
+        names = data.classes or several or ["value"]
         config.num_labels = len(names)
         config.id2label = dict(enumerate(names))
         config.label2id = {name: number for number, name in enumerate(names)}

@@ -40,6 +40,7 @@ READERS: Mapping[str, Head] = {
     "class": _WHOLE,
     "classes": _WHOLE,
     "number": _WHOLE,
+    "several": _WHOLE,
     "tokens": Head("AutoModelForTokenClassification", "TOKEN_CLASSIFICATION", "classify the words of texts"),
     "none": Head("AutoModelForMaskedLM", "MASKED_LM", "predict masked tokens"),
 }

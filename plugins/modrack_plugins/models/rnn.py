@@ -52,7 +52,7 @@ def build(
             ) from None
     else:
         processor = train_tokenizer(data.texts(TEXTS), tokenizer, vocabulary, max_length)
-    size = len(data.classes) if data.classes else 1
+    size = data.outputs
     model = Recurrent(cell, shape, len(processor), size, processor.pad_token_id, each_token=data.target == "tokens")
     model.processor = processor
     return model

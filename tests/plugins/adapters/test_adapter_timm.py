@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 def images(channels=1, size=32, classes=3):
     names = [f"class {number}" for number in range(classes)]
-    return SimpleNamespace(shape=(channels, size, size), classes=names, target="class", gives="image", restore=None)
+    known = {"classes": names, "outputs": len(names or [0]), "targets": {}, "target": "class", "gives": "image"}
+    return SimpleNamespace(shape=(channels, size, size), restore=None, **known)
 
 
 def test_every_model_is_listed(registry):

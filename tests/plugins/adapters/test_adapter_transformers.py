@@ -22,7 +22,8 @@ SMALL = {"layers": 1, "width": 16, "heads": 2}
 
 def images(channels=3, size=16, classes=3):
     names = [f"class {number}" for number in range(classes)]
-    return SimpleNamespace(shape=(channels, size, size), classes=names, target="class", gives="image", restore=None)
+    known = {"classes": names, "outputs": len(names or [0]), "targets": {}, "target": "class", "gives": "image"}
+    return SimpleNamespace(shape=(channels, size, size), restore=None, **known)
 
 
 def test_what_is_offered(registry):

@@ -23,7 +23,9 @@ LENGTHS = torch.tensor([5, 9, 1, 7])
 
 def facts(**changes: Any) -> Any:
     usual = {"gives": "text", "target": "class", "classes": ["x", "y", "z"], "restore": None}
-    return SimpleNamespace(**{**usual, "texts": lambda limit=None: iter(TEXTS), **changes})
+    made = SimpleNamespace(**{**usual, "texts": lambda limit=None: iter(TEXTS), "targets": {}, **changes})
+    made.outputs = len(made.classes or [0])
+    return made
 
 
 def network(cell: Any, each_token: bool = False, **changes: Any) -> Recurrent:

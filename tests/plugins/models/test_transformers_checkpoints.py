@@ -23,7 +23,9 @@ LONG = ["a b c " * 200, "hello"]
 
 def facts(**changes: Any) -> Any:
     usual = {"gives": "text", "target": "class", "classes": ["x", "y", "z"], "restore": None, "processor": None}
-    return SimpleNamespace(**{**usual, "texts": lambda limit=None: iter(TEXTS), **changes})
+    made = SimpleNamespace(**{**usual, "texts": lambda limit=None: iter(TEXTS), "targets": {}, **changes})
+    made.outputs = len(made.classes or [0])
+    return made
 
 
 def call(model: Any, texts: list[str]) -> torch.Tensor:

@@ -1,0 +1,118 @@
+"""Several targets on one body: each learned as if alone, measured by its name, and told what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import modrack
+from modrack_plugins.metrics.several import MeanAccuracy, TargetAccuracy
+from modrack_plugins.tasks.multi_task import MultiTask
+
+TARGETS = {"colour": ["red", "green"], "size": ["s", "m", "l"]}
+
+
+def task(**options: Any) -> MultiTask:
+    data: Any = SimpleNamespace(targets=TARGETS, gives="tabular", target="several", mean=None)
+    return MultiTask(data, None, **options)
+
+
+def batch(targets: list[list[int]], training: bool = True) -> Any:
+    table = torch.randn(len(targets), 5, generator=torch.Generator().manual_seed(0))
+    return modrack.Batch({"tabular": table, "target": torch.tensor(targets)}, size=len(targets), training=training)
+
+
+def test_each_head_has_the_loss_it_would_have_alone() -> None:
+    parts: Any = SimpleNamespace(model=lambda x: x)
+    given = batch([[0, 2], [1, 0], [1, 1]])
+    made, counts = task().step(parts, given, "train"), task().count(given, "train")
+    assert isinstance(made.loss, dict)
+    scores = given["tabular"]
+    for at, (name, columns) in enumerate((("colour", slice(0, 2)), ("size", slice(2, 5)))):
+        alone = F.cross_entropy(scores[:, columns], given["target"][:, at])
+        torch.testing.assert_close(made.loss[name] / counts[name], alone)
+    weighted = task(weights=[1, 0.5]).step(parts, given, "train").loss
+    assert isinstance(weighted, dict)
+    torch.testing.assert_close(weighted["size"], made.loss["size"] / 2)
+
+
+def test_a_row_that_lacks_a_target_teaches_the_others() -> None:
+    parts: Any = SimpleNamespace(model=lambda x: x)
+    whole, lacking = batch([[0, 2], [1, 0]]), batch([[0, 2], [1, -1]])
+    a, b = (task().step(parts, each, "train").loss for each in (whole, lacking))
+    assert isinstance(a, dict)
+    assert isinstance(b, dict)
+    torch.testing.assert_close(a["colour"], b["colour"])
+    assert {name: int(value) for name, value in task().count(lacking, "train").items()} == {"colour": 2, "size": 1}
+    assert b["size"] < a["size"]
+
+
+def test_accuracies_by_target() -> None:
+    data: Any = SimpleNamespace(targets=TARGETS)
+    by_target, mean = TargetAccuracy(data), MeanAccuracy(data)
+    scores = torch.tensor([[1.0, 0, 1, 0, 0], [1, 0, 0, 1, 0], [0, 1, 0, 0, 1], [0, 1, 0, 0, 1]])
+    targets = torch.tensor([[0, 0], [1, 1], [1, 0], [1, -1]])
+    for meter in (by_target, mean):
+        for rows in (slice(0, 1), slice(1, 4)):
+            meter.update(scores[rows], targets[rows])
+    assert by_target.compute() == {"colour": 0.75, "size": pytest.approx(2 / 3)}
+    assert mean.compute() == pytest.approx((0.75 + 2 / 3) / 2)
+
+
+def people(folder: Path) -> Path:
+    rows = [f"{'a good film' if n % 2 else 'a bad film'} of {n % 3},{'ab'[n % 2]},{'xyz'[n % 3]}" for n in range(60)]
+    (folder / "rows.csv").write_text("text,mood,year\n" + "\n".join(rows) + "\n")
+    return folder / "rows.csv"
+
+
+def test_two_columns_of_a_file(tmp_path: Path) -> None:
+    words: dict[str, Any] = {
+        "dataset": "files", "dataset.path": str(people(tmp_path)), "dataset.label": "mood,year", "model": "gru",
+        "model.width": 8, "model.vocabulary": 60, "epochs": 1, "threads": 1,
+    }  # fmt: skip
+    run = modrack.train(home=tmp_path / "home", **words)
+    assert run.task == "multi-task"
+    assert {"test.target-accuracy.mood", "test.target-accuracy.year", "test.mean-accuracy", "test.mood.loss"} <= set(
+        run.metrics
+    )
+    (answer,) = run.predict("a good film of 1")
+    assert set(answer) == {"mood", "mood_probability", "year", "year_probability"}
+    assert answer["year"] in "xyz"
+
+
+def test_a_bert_has_a_number_for_each_class_of_all_targets(tmp_path: Path) -> None:
+    words: dict[str, Any] = {
+        "dataset": "files", "dataset.path": str(people(tmp_path)), "dataset.label": "mood,year", "model": "bert",
+        "model.pretrained": False, "model.layers": 1, "model.width": 16, "model.heads": 2, "model.vocabulary": 60,
+        "steps": 2, "threads": 1,
+    }  # fmt: skip
+    run = modrack.train(home=tmp_path / "home", **words)
+    assert run.load_model().config.num_labels == 5
+    assert set(run.predict("a good film")[0]) >= {"mood", "year"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dataset.label": "mood,yaer"}, "has no column 'yaer'"),
+        ({"dataset.label": "mood,"}, "name two columns or more"),
+        ({"dataset.label": "mood", "task": "multi-task"}, "learns from several, and the data's target is class"),
+        ({"metric": ["accuracy"]}, "asks for logits, target|asks for logits"),
+        ({"task": "classification"}, "target is several"),
+        ({"task.weights": [1.0]}, "there are 2 targets"),
+        ({"task.weights": [0.0, 0.0]}, "one at least is more"),
+    ],
+)
+def test_what_does_not_fit_is_told(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    words: dict[str, Any] = {
+        "dataset": "files", "dataset.path": str(people(tmp_path)), "dataset.label": "mood,year", "model": "gru",
+        "model.width": 8, "model.vocabulary": 60, "task": "multi-task",
+    }  # fmt: skip
+    with pytest.raises(modrack.UserError, match=said):
+        modrack.train(home=tmp_path / "home", **words | changes)
+    assert not (tmp_path / "home").exists()
