@@ -139,8 +139,10 @@ def test_an_architecture_without_that_head_is_told_of() -> None:
         transformer(data_of()[0], pretrained=False, architecture="gpt2", **SIZE)
 
 
-def test_a_causal_model_never_looks_ahead() -> None:
-    task, model, feeder = causal()
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_a_causal_model_never_looks_ahead(architecture: str) -> None:
+    task, _, feeder = causal()
+    model = gpt(task.data, architecture=architecture, context=8, **SIZE)
     batch = next(feeder.once())
     with torch.no_grad():
         before = task.step(Parts({"model": model.eval()}), batch, "train").outputs["nll"]
