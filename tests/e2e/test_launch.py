@@ -9,36 +9,14 @@ from pathlib import Path
 
 import pytest
 
-# Made in every process: kills one of them, once, as hard as can be.
-DEATH = '''
-import os, pathlib, signal
-import modrack
-
-class Constant:
-    def __init__(self, rank, at):
-        self.rank, self.at, self.done = rank, at, 0
-    def step(self):
-        self.done += 1
-        marker = pathlib.Path("killed")
-        if self.done == self.at and os.environ.get("RANK") == self.rank and not marker.exists():
-            marker.write_text("")
-            os.kill(os.getpid(), signal.SIGKILL)
-    def state_dict(self): return {"done": self.done}
-    def load_state_dict(self, state): self.done = state["done"]
-
-@modrack.scheduler
-def death(optimizer, steps, *, rank: str = "1", at: int = 0):
-    """Leaves the learning rate alone, and kills a process."""
-    return Constant(rank, at)
-'''
+DEATH = str(Path(__file__).with_name("death.py"))
 WORDS = [
-    "train", "--plugin", "death.py", "--scheduler", "death", "epochs=2", "limit=128", "batch_size=16",
+    "train", "--plugin", DEATH, "--scheduler", "death", "epochs=2", "limit=128", "batch_size=16",
     "model.width=4", "model.hidden=8", "device=cpu", "threads=1", "checkpoint.every=3", "--json",
 ]  # fmt: skip
 
 
 def modrack(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (folder / "death.py").write_text(DEATH)
     return subprocess.run(
         [sys.executable, "-m", "modrack", *words], cwd=folder, capture_output=True, text=True, timeout=280
     )
@@ -55,7 +33,7 @@ def test_a_process_that_dies_is_started_again_and_the_run_goes_on(rank: str, tmp
     words = [*WORDS, "--processes", "2", "--restarts", "1", "scheduler.at=11", f"scheduler.rank={rank}"]
     second = modrack(broken, *words)
     assert second.returncode == 0, second.stderr
-    assert (broken / "killed").exists()
+    assert (broken / f"killed-{rank}").exists()
     assert json.loads(second.stdout)["metrics"] == json.loads(first.stdout)["metrics"]
     listed = json.loads(modrack(broken, "runs", "list", "--json").stdout)
     assert [(run["id"], run["status"]) for run in listed] == [(1, "finished")]

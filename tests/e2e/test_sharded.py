@@ -12,31 +12,10 @@ from typing import Any
 
 import pytest
 
-# In every process: kills one of them, or all, at a step, once, as hard as can be.
-DEATH = '''
-import os, pathlib, signal
-import modrack
-
-class Constant:
-    def __init__(self, rank, at):
-        self.rank, self.at, self.done = rank, at, 0
-    def step(self):
-        self.done += 1
-        marker = pathlib.Path(f"killed-{os.environ.get('RANK', '0')}")
-        if self.done == self.at and os.environ.get("RANK", "0") in self.rank and not marker.exists():
-            marker.write_text("")
-            os.kill(os.getpid(), signal.SIGKILL)
-    def state_dict(self): return {"done": self.done}
-    def load_state_dict(self, state): self.done = state["done"]
-
-@modrack.scheduler
-def death(optimizer, steps, *, rank: str = "1", at: int = 0):
-    """Leaves the learning rate alone, and kills a process."""
-    return Constant(rank, at)
-'''
+DEATH = str(Path(__file__).with_name("death.py"))
 # 2 epochs of 6 steps of unequal micro-batches, with all that has state and nothing that draws noise by process.
 WORDS = [
-    "--plugin", "death.py", "--scheduler", "death", "--model", "transformer", "--dataset", "names",
+    "--plugin", DEATH, "--scheduler", "death", "--model", "transformer", "--dataset", "names",
     "model.pretrained=false", "model.width=32", "model.layers=2", "model.vocabulary=200", "model.dropout=0", "limit=93",
     "batch_size=16", "accumulate=2", "epochs=2", "ema=0.9", "clip=0.5", "checkpoint.every=3", "checkpoint.keep=3",
     "device=cpu", "precision=fp32", "threads=1", "log_every=2", "optimizer.lr=0.01",
@@ -45,7 +24,6 @@ WORDS = [
 
 def modrack(folder: Path, *words: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
     folder.mkdir(exist_ok=True)
-    (folder / "death.py").write_text(DEATH)
     start = [sys.executable]
     if processes > 1:
         start += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
