@@ -45,6 +45,25 @@ class PartFacts:
         return self.weights + self.gradients + self.state
 
 
+@dataclass(frozen=True)
+class Room:
+    """What each process has to do a step in: `memory` bytes, of which `held` stay taken between steps.
+
+    `row` is the bytes that the forward of one of the longest rows saves; `layers` how many can be computed twice.
+    """
+
+    memory: int
+    held: int
+    row: float
+    layers: int
+    processes: int
+
+    @property
+    def full(self) -> float:
+        """Bytes that all together may take."""
+        return self.memory * FULL_SHARE
+
+
 def choose_parallel(
     parts: tuple[PartFacts, ...], settings: Settings, memory: int, processes: int, precision: str
 ) -> Decision:
@@ -106,38 +125,25 @@ def kept_bytes(parts: tuple[PartFacts, ...], parallel: Any, processes: int) -> i
     return sum(part.kept // processes if is_fsdp(plan, part.name) else part.kept for part in parts)
 
 
-def choose_micro_batch(
-    parts: tuple[PartFacts, ...],
-    settings: Settings,
-    memory: int,
-    processes: int,
-    *,
-    activations: float,
-    layers: int,
-    precision: str,
-    parallel: Any,
-    additive: bool,
-    batch_norm: bool,
-) -> Decision:
+def choose_micro_batch(room: Room, settings: Settings, *, additive: bool, batch_norm: bool) -> Decision:
     """How many rows of a step, over all processes, go through the model at once: all that fit.
 
-    `activations` bytes of one of the longest rows, in fp32; `additive` as the task's; with `batch_norm` a split step is
-    not quite the same. Where few rows fit, and there are layers to compute twice, that is left to `choose_recompute`.
+    `additive` as the task's; with `batch_norm` a split step is not quite the same. Where few rows fit, and there are
+    layers to compute twice, that is left to `choose_recompute`.
     """
     size = settings.batch_size
     if settings.accumulate is not None:
         asked = settings.accumulate
         why = f"{asked} a step, as asked for" if asked > 1 else "the whole batch at once, as asked for"
         return Decision("micro_batch", -(-size // asked), why)
-    rows = -(-size // processes)
-    held, row = kept_bytes(parts, parallel, processes), row_bytes(precision, activations)
-    fitting = int(max(0, memory * FULL_SHARE - held) // row) if row and memory else rows
+    rows = -(-size // room.processes)
+    fitting = int(max(0, room.full - room.held) // room.row) if room.row and room.memory else rows
     if rows <= fitting:
         return Decision("micro_batch", size, "the whole batch at once")
-    words = f"{told(row * rows)} do not fit beside {told(held)} of weights and state"
+    words = f"{told(room.row * rows)} do not fit beside {told(room.held)} of weights and state"
     if not additive:
         return Decision("micro_batch", size, f"{words}, but rows learn from each other here: a smaller batch_size")
-    twice = layers and settings.recompute == "auto"
+    twice = room.layers and settings.recompute == "auto"
     pieces = -(-rows // max(fitting, min(FEW_ROWS, rows) if twice else 1))
     if pieces == 1:
         return Decision("micro_batch", size, f"{words}, unless layers are computed twice")
@@ -145,36 +151,23 @@ def choose_micro_batch(
     return Decision("micro_batch", -(-size // pieces), f"{words}: {pieces} a step, {same}")
 
 
-def choose_recompute(
-    parts: tuple[PartFacts, ...],
-    settings: Settings,
-    memory: int,
-    processes: int,
-    *,
-    activations: float,
-    layers: int,
-    precision: str,
-    parallel: Any,
-    rows: int,
-) -> Decision:
+def choose_recompute(room: Room, settings: Settings, rows: int) -> Decision:
     """Which repeated layers forget their activations and compute them again in the backward: all, none, or names.
 
-    `activations` bytes of a row, in fp32. By itself it is chosen only where a micro-batch, of `rows` in each process,
-    would not fit.
+    By itself it is chosen only where a micro-batch, of `rows` in each process, would not fit.
     """
     asked = settings.recompute
     if asked != "auto":
         return Decision("recompute", asked, "asked for")
-    if not layers:
+    if not room.layers:
         return Decision("recompute", "none", "the model has no repeated layers")
-    if not activations or not memory:
+    if not room.row or not room.memory:
         return Decision("recompute", "none", "off unless asked for: recompute=all")
-    held, row = kept_bytes(parts, parallel, processes), row_bytes(precision, activations)
-    wanted = held + int(row * rows)
-    size = f"{rows} rows with weights and state take about {told(wanted)} of {told(memory)}"
-    if wanted <= memory * FULL_SHARE:
+    wanted = room.held + int(room.row * rows)
+    size = f"{rows} rows with weights and state take about {told(wanted)} of {told(room.memory)}"
+    if wanted <= room.full:
         return Decision("recompute", "none", size)
-    return Decision("recompute", "all", f"{size}; computing {layers} layers twice keeps only what goes in")
+    return Decision("recompute", "all", f"{size}; computing {room.layers} layers twice keeps only what goes in")
 
 
 def told(size: float) -> str:

@@ -12,7 +12,15 @@ from typing import Any
 from modrack.configure.settings import Settings
 from modrack.runner.decision import Decision
 from modrack.runner.hardware import Hardware
-from modrack.runner.memory_plan import PartFacts, choose_micro_batch, choose_parallel, choose_recompute
+from modrack.runner.memory_plan import (
+    PartFacts,
+    Room,
+    choose_micro_batch,
+    choose_parallel,
+    choose_recompute,
+    kept_bytes,
+    row_bytes,
+)
 from modrack_registry.errors import UserError
 
 # Half of the accelerator is for weights, gradients and activations.
@@ -146,20 +154,19 @@ def _memory_decisions(
     on_cpu = str(decided["device"]).startswith("cpu")
     memory = hardware.host_memory // processes if on_cpu else hardware.memory
     parallel = choose_parallel(facts.parts, settings, memory, world, decided["precision"])
-    known: dict[str, Any] = {
-        "activations": facts.activations,
-        "layers": facts.layers,
-        "precision": decided["precision"],
-        "parallel": parallel.value,
-    }
-    micro_batch = choose_micro_batch(
-        facts.parts, settings, memory, world, **known, additive=facts.additive, batch_norm=facts.batch_norm
+    room = Room(
+        memory,
+        kept_bytes(facts.parts, parallel.value, world),
+        row_bytes(decided["precision"], facts.activations),
+        facts.layers,
+        world,
     )
+    micro_batch = choose_micro_batch(room, settings, additive=facts.additive, batch_norm=facts.batch_norm)
     return [
         Decision("processes", world, "they train together" if world > 1 else "nobody started more"),
         parallel,
         micro_batch,
-        choose_recompute(facts.parts, settings, memory, world, **known, rows=-(-micro_batch.value // world)),
+        choose_recompute(room, settings, -(-micro_batch.value // world)),
     ]
 
 
