@@ -12,8 +12,7 @@ from transformers import AutoConfig, AutoModelForImageClassification
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
 import modrack
-from modrack_plugins.hub_access import hub_reachable
-from modrack_plugins.models.checkpoints import UNREADABLE, check_weights, explained, folder_of
+from modrack_plugins.models.checkpoints import UNREADABLE, explained, folder_of, load_weights, source_of
 from modrack_plugins.models.configs import adapt, building, check_size
 from modrack_plugins.models.preprocessing import FILE, for_channels, of_data, read_preprocessor, tell_size
 from modrack_plugins.models.text import quiet
@@ -147,14 +146,9 @@ def _pretrained(
 ) -> nn.Module:
     """A checkpoint's model with a new head. Only safetensors are opened, and no code."""
     local = folder_of(checkpoint)
-    source = str(local) if local is not None else checkpoint
-    where = {
-        "revision": revision or "main",
-        "local_files_only": local is not None or not hub_reachable(),
-        "trust_remote_code": False,
-    }
+    source, where = source_of(checkpoint, local, revision)
     try:
-        config = AutoConfig.from_pretrained(source, **where)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **where)
         if config.model_type != name:
             raise modrack.UserError(
                 f"model.checkpoint={checkpoint} holds a {config.model_type} model, not a {name} one.",
@@ -163,16 +157,7 @@ def _pretrained(
         found = read_preprocessor(_file(source, local, where), checkpoint)
         _check_channels(config, data, checkpoint)
         adapt(config, data, dropout)
-        model, report = AutoModelForImageClassification.from_pretrained(
-            source,
-            config=config,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **building(config),
-            **where,
-        )
-        check_weights(model, report, checkpoint)
+        model = load_weights(AutoModelForImageClassification, source, config, checkpoint, **building(config), **where)
     except UNREADABLE as error:
         raise explained(error, checkpoint, local is not None) from None
     tell_size(found, data, checkpoint)
@@ -188,9 +173,7 @@ def _file(source: str, local: Path | None, where: dict[str, Any]) -> Path:
     if local is not None:
         return local / FILE
     try:
-        return Path(
-            hf_hub_download(source, FILE, revision=where["revision"], local_files_only=where["local_files_only"])
-        )
+        return Path(hf_hub_download(source, FILE, **where))
     except (OSError, ValueError):
         # Older models have none; whether the model itself is to be had is found out next.
         return Path("")

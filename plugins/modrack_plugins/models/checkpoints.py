@@ -53,28 +53,18 @@ def load_pretrained(
             "model.checkpoint is not said.", "It is a folder or a name on the Hub; or say model.pretrained=false."
         )
     local = folder_of(checkpoint)
-    source = str(local) if local is not None else checkpoint
-    where = {
-        "revision": revision or "main",
-        "local_files_only": local is not None or not hub_reachable(),
-        "trust_remote_code": False,
-    }
+    source, where = source_of(checkpoint, local, revision)
     try:
-        config = AutoConfig.from_pretrained(source, **where)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **where)
         _check_kind(config.model_type, family, head, checkpoint)
-        tokenizer = read_tokenizer(local) if local is not None else AutoTokenizer.from_pretrained(source, **where)
+        tokenizer = (
+            read_tokenizer(local)
+            if local is not None
+            else AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+        )
         _check_tokenizer(tokenizer, checkpoint)
         adapt(config, data, dropout)
-        model, report = head.maker.from_pretrained(
-            source,
-            config=config,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **building(config),
-            **where,
-        )
-        check_weights(model, report, checkpoint)
+        model = load_weights(head.maker, source, config, checkpoint, **building(config), **where)
         _match(model, tokenizer, max_length, checkpoint)
     except UNREADABLE as error:
         raise explained(error, checkpoint, local is not None) from None
@@ -107,6 +97,12 @@ def folder_of(checkpoint: str) -> Path | None:
     if path.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") > 1:
         raise modrack.UserError(f"model.checkpoint={checkpoint}: there is no such folder.")
     return None
+
+
+def source_of(checkpoint: str, local: Path | None, revision: str | None) -> tuple[str, dict[str, Any]]:
+    """(what `from_pretrained` is asked for, where it may look), for the folder `local` or a name on the Hub."""
+    where = {"revision": revision or "main", "local_files_only": local is not None or not hub_reachable()}
+    return str(local) if local is not None else checkpoint, where
 
 
 def _check_kind(kind: str, family: str | tuple[str, ...] | None, head: Head, checkpoint: str) -> None:
@@ -152,7 +148,25 @@ def _match(model: Any, tokenizer: Any, max_length: int, checkpoint: str) -> None
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
 
 
-def check_weights(model: Any, report: dict[str, Any], checkpoint: str) -> None:
+def load_weights(maker: Any, source: str, config: Any, checkpoint: str, **options: Any) -> Any:
+    """The model that `maker`, a class of transformers, builds by `config`, with the weights of `source`.
+
+    Only safetensors are opened, and no code. `checkpoint` is what to call it in a mistake.
+    """
+    model, report = maker.from_pretrained(
+        source,
+        config=config,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        trust_remote_code=False,
+        **options,
+    )
+    _check_weights(model, report, checkpoint)
+    return model
+
+
+def _check_weights(model: Any, report: dict[str, Any], checkpoint: str) -> None:
     """Refuse weights of other sizes than the configuration says; tell of missing ones. The head is always new."""
     if any(".lora_A." in name for name in report["unexpected_keys"]):
         raise modrack.UserError(

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
 import modrack
-from modrack_plugins.hub_access import hub_reachable
-from modrack_plugins.models.checkpoints import UNREADABLE, check_weights, explained, folder_of
+from modrack_plugins.models.checkpoints import UNREADABLE, explained, folder_of, load_weights, source_of
 
 ARCHITECTURES = (
     "wav2vec2",
@@ -66,8 +65,7 @@ def _real(samples: Tensor, lengths: Tensor) -> Tensor:
 def load_speech(data: modrack.Data, checkpoint: str, revision: str | None, freeze_features: bool) -> nn.Module:
     """The model with its processor. Raises UserError for what is missing, broken, or of another kind or rate."""
     local = data.restore or folder_of(checkpoint)
-    source = str(local) if local is not None else checkpoint
-    where = {"revision": revision or "main", "local_files_only": local is not None or not hub_reachable()}
+    source, where = source_of(checkpoint, local, revision)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, **where)
         if config.model_type not in ARCHITECTURES:
@@ -97,16 +95,7 @@ def load_speech(data: modrack.Data, checkpoint: str, revision: str | None, freez
         if data.restore is not None:
             model = AutoModelForCTC.from_config(config)
         else:
-            model, report = AutoModelForCTC.from_pretrained(
-                source,
-                config=config,
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                trust_remote_code=False,
-                **where,
-            )
-            check_weights(model, report, checkpoint)
+            model = load_weights(AutoModelForCTC, source, config, checkpoint, **where)
     except UNREADABLE as error:
         raise explained(error, checkpoint, local is not None) from None
     if freeze_features:
