@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from test_update import CPU, WIDTH, encoded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modrack.runner.ema import Ema
-from modrack.runner.encode import Encoded
 from modrack.runner.engine import Engine, joined
 from modrack.runner.evaluate import evaluate, evaluating
 from modrack.runner.feeder import Feeder
@@ -22,10 +22,7 @@ from modrack.runner.parts import Parts
 from modrack.runner.recompute import recompute_layers
 from modrack.runner.sharding import shard, sharded_modules
 from modrack.runner.update import Update
-from modrack.seam import Batch, Ragged, Step, Task
-
-ROWS, WIDTH = 44, 6
-CPU = torch.device("cpu")
+from modrack.seam import Batch, Step, Task
 
 
 class Block(nn.Module):
@@ -76,19 +73,6 @@ class Net(nn.Module):
         x = self.norm(x) + self.tied(given)
         made: Tensor = self.head(x) * self.gate(x).sigmoid()
         return made
-
-
-def rows() -> Encoded:
-    generator = np.random.default_rng(0)
-    lengths = generator.integers(1, 12, ROWS)
-    return Encoded(
-        {
-            "x": generator.normal(size=(ROWS, WIDTH)),
-            "target": generator.integers(0, 3, ROWS),
-            "ids": Ragged.of([generator.integers(1, 20, length) for length in lengths]),
-        },
-        ROWS,
-    )
 
 
 class Entries(Task):
@@ -177,7 +161,7 @@ def trained(
     schedulers = {name: torch.optim.lr_scheduler.ExponentialLR(each, 0.9) for name, each in optimizers.items()}
     ema = Ema([p for p in parts.parameters() if p.requires_grad], 0.8)
     made = task(None, None)  # type: ignore[arg-type]
-    data = rows()
+    data = encoded(rows=44)
     if short:
         data.columns["x"] = data.columns["x"].astype(np.float32)  # type: ignore[union-attr]
         with autocast, torch.no_grad(), evaluating(parts):  # The first forward, in which all may learn.

@@ -23,16 +23,17 @@ ROWS, WIDTH = 48, 6
 CPU = torch.device("cpu")
 
 
-def encoded(seed: int = 0) -> Encoded:
-    generator = np.random.default_rng(seed)
-    lengths = generator.integers(1, 12, ROWS)
+def encoded(rows: int = ROWS) -> Encoded:
+    """Numbers, a class, and a ragged column. sharded_steps.py takes them too."""
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 12, rows)
     return Encoded(
         {
-            "x": generator.normal(size=(ROWS, WIDTH)),
-            "target": generator.integers(0, 3, ROWS),
+            "x": generator.normal(size=(rows, WIDTH)),
+            "target": generator.integers(0, 3, rows),
             "ids": Ragged.of([generator.integers(1, 20, length) for length in lengths]),
         },
-        ROWS,
+        rows,
     )
 
 
