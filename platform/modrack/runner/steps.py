@@ -16,10 +16,12 @@ def check_batch(experiment: Experiment, train: Encoded) -> None:
         check_tokens(settings.batch_tokens, train)
     elif size > rows and not origins.get("batch_size", "default").startswith("default"):
         raise UserError(f"batch_size={size}: train has {rows} rows.", f"Take {rows} or fewer.")
-    if settings.accumulate is not None and settings.accumulate > min(largest_step(experiment, train), rows):
+    if settings.accumulate is None:
+        return
+    largest = min(largest_step(experiment, train), rows)
+    if settings.accumulate > largest:
         raise UserError(
-            f"accumulate={settings.accumulate}: a batch of {min(largest_step(experiment, train), rows)} rows cannot be "
-            "split into so many.",
+            f"accumulate={settings.accumulate}: a batch of {largest} rows cannot be split into so many.",
             "Take fewer micro-batches, or a larger batch_size.",
         )
 
