@@ -49,13 +49,8 @@ def _refuse_misfit(found: Data, wanted: Data, name: str, whose: str) -> None:
         raise UserError(f"{name} gives {found.gives}; {whose} was trained on {wanted.gives}.")
     if wanted.label is not None and found.target != wanted.target:
         raise UserError(f"{name} has the target {found.target}; {whose} was trained on {wanted.target}.")
-    known = found.classes if found.target != "text" else None
-    unknown = [each for each in known or () if each not in (wanted.classes or ())]
-    if unknown and wanted.label is not None:
-        raise UserError(
-            f"{name} has {_counted(unknown, 'class', 'classes')} that {whose} was not trained on: {_listed(unknown)}.",
-            f"It was trained on: {_listed(wanted.classes or [])}.",
-        )
+    if wanted.label is not None and found.target != "text":
+        _refuse_unknown(found.classes or [], wanted.classes or [], name, whose)
     lacking = [each for each in wanted.inputs if each not in found.inputs]
     if lacking:
         raise UserError(
@@ -65,6 +60,15 @@ def _refuse_misfit(found: Data, wanted: Data, name: str, whose: str) -> None:
     if not wanted.inputs and found.shape != wanted.shape:
         shapes = ["×".join(map(str, shape)) if shape else "any" for shape in (found.shape, wanted.shape)]
         raise UserError(f"{name}: a row has the shape {shapes[0]}; {whose} was trained on {shapes[1]}.")
+
+
+def _refuse_unknown(found: list[str], known: list[str], name: str, whose: str) -> None:
+    unknown = [each for each in found if each not in known]
+    if unknown:
+        raise UserError(
+            f"{name} has {_counted(unknown, 'class', 'classes')} that {whose} was not trained on: {_listed(unknown)}.",
+            f"It was trained on: {_listed(known)}.",
+        )
 
 
 def _record(before: dict[str, Any], after: dict[str, Any]) -> tuple[Any, list[str]]:
@@ -125,13 +129,7 @@ def _several(found: dict[str, list[str]], wanted: dict[str, list[str]], name: st
     for target, classes in wanted.items():
         if target not in found:
             raise UserError(f"{name} lacks the target {target!r} of {whose}.", f"It has: {_listed(list(found))}.")
-        unknown = [each for each in found[target] if each not in classes]
-        if unknown:
-            raise UserError(
-                f"{name}: {target} has {_counted(unknown, 'class', 'classes')} that {whose} was not trained on: "
-                f"{_listed(unknown)}.",
-                f"It was trained on: {_listed(classes)}.",
-            )
+        _refuse_unknown(found[target], classes, f"{name}: {target}", whose)
     if {target: found[target] for target in wanted} == wanted and list(found) == list(wanted):
         return None
     places = {target: [wanted[target].index(each) for each in found[target]] for target in wanted}
