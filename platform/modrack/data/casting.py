@@ -55,10 +55,7 @@ class Casting:
         from modrack.data.sounds import read_sound, write_sound
 
         rate = self.data.sample_rate
-        if isinstance(value, Mapping):
-            value = value.get("bytes") or value.get("path")
-        if isinstance(value, (str, Path)) and not Path(value).is_file():
-            raise UserError(f"{name}: there is no file {value}." if str(value) != name else f"There is no file {name}.")
+        value = _content(value, name)
         if isinstance(value, (str, Path, bytes)):
             value = read_sound(value, rate, name)
         samples = np.asarray(value, np.float32)
@@ -70,10 +67,7 @@ class Casting:
         import numpy as np
 
         channels, height, width = self.data.shape or (3, 64, 64)
-        if isinstance(value, dict):
-            value = value.get("bytes") or value.get("path")
-        if isinstance(value, (str, Path)) and not Path(value).is_file():
-            raise UserError(f"{name}: there is no file {value}." if str(value) != name else f"There is no file {name}.")
+        value = _content(value, name)
         if hasattr(value, "save"):  # PIL's
             import io
 
@@ -123,6 +117,15 @@ class Casting:
         if len(row) != wanted:
             raise UserError(f"{name}: {len(row)} numbers; the model takes {wanted}.")
         return [_number(value, str(place + 1), name) for place, value in enumerate(row)]
+
+
+def _content(value: Any, name: str) -> Any:
+    """What the value of an image or a sound leads to: bytes, a path, or itself. Raises UserError for a missing file."""
+    if isinstance(value, Mapping):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, (str, Path)) and not Path(value).is_file():
+        raise UserError(f"{name}: there is no file {value}." if str(value) != name else f"There is no file {name}.")
+    return value
 
 
 def _number(value: Any, column: str, name: str) -> float | None:
