@@ -18,3 +18,9 @@ def backward(loss: Tensor, gradient: Tensor) -> None:
         loss.backward(gradient)
     else:
         _run((loss,), (gradient,), False, False, (), allow_unreachable=True, accumulate_grad=True)
+
+
+def summed(loss: Tensor | dict[str, Tensor] | None) -> Tensor:
+    """All terms of a step's loss added up in fp32: enough to try a backward, which no count need divide."""
+    terms = loss.values() if isinstance(loss, dict) else [loss]
+    return torch.stack([term.float().sum() for term in terms if term is not None]).sum()

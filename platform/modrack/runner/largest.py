@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from modrack.runner.backward import summed
 from modrack.runner.encode import Encoded
 from modrack.runner.evaluate import buffers_kept, forked_rng
 from modrack.runner.feeder import Feeder
@@ -89,9 +90,8 @@ def _attempt(rig: Rig, train: Encoded, size: int) -> None:
             prepared = task.prepare(rig.update.changed(batch))
             for phase in task.phases:
                 with rig.autocast:
-                    loss: Any = task.step(parts, prepared, phase).loss
-                terms = list(loss.values()) if isinstance(loss, dict) else [loss]
-                torch.stack([term.float().sum() for term in terms]).sum().backward()
+                    loss = task.step(parts, prepared, phase).loss
+                summed(loss).backward()
         finally:
             del moments
             for each in weights:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from modrack.runner.backward import summed
 from modrack.runner.sharding import let_go, local, refusal
 from modrack.seam import Batch, Task
 from modrack_registry.errors import UserError
@@ -55,8 +56,7 @@ def _rehearse(rig: Rig, batch: Batch) -> None:
         rig.update.choose_learners(phase)
         with rig.autocast:
             loss = rig.task.step(rig.parts, batch, phase).loss
-        terms = loss.values() if isinstance(loss, dict) else [loss]
-        torch.stack([term.float().sum() for term in terms if term is not None]).sum().backward()
+        summed(loss).backward()
         _forget(rig)
     if rig.sharded and type(rig.task).after is not Task.after:
         _after(rig)
