@@ -20,7 +20,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from modrack.configure.resolve import resolve
-from modrack.runner.build import Rig, build
+from modrack.runner.build import build
+from modrack.runner.rig import Rig
 from modrack_registry.registry import load_registry
 
 STEPS = 20

@@ -12,7 +12,8 @@ import torch
 
 import modrack
 from modrack.configure.resolve import resolve
-from modrack.runner.build import Rig, build
+from modrack.runner.build import build
+from modrack.runner.rig import Rig
 from modrack_registry.registry import load_registry
 
 TEXT = {

@@ -46,6 +46,13 @@ class Experiment:
         """The chosen component of a kind, for all parts; None where nothing is chosen."""
         return next((each for each in self.choices.get(kind, ()) if each.part is None), None)
 
+    def needed(self, kind: str) -> Choice:
+        """The chosen component of a kind. Raises UserError where nothing is chosen."""
+        choice = self.one(kind)
+        if choice is None:
+            raise UserError(f"No {kind} is chosen.", f"Say --{kind} NAME; `modrack list {kind}` shows them.")
+        return choice
+
     def many(self, kind: str) -> list[Choice]:
         """All choices of a kind, those for single parts too."""
         return list(self.choices.get(kind, ()))

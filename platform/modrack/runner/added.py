@@ -8,7 +8,7 @@ from modrack_registry.errors import UserError
 from modrack_registry.kinds import BUILT_IN_KINDS
 
 if TYPE_CHECKING:
-    from modrack.runner.build import Rig
+    from modrack.runner.rig import Rig
 
 # What an added kind may ask for with `given`.
 OFFERED = ("data", "task", "parts", "steps", "seed")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modrack.runner.build import Rig
 from modrack.runner.parts import Parts
+from modrack.runner.rig import Rig
 from modrack_registry.errors import UserError
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from modrack.runner.build import Rig
+    from modrack.runner.rig import Rig
 
 # Dense matrix operations a second in bf16 (or fp16 where there is no bf16), from the vendors' data sheets.
 PEAKS = {

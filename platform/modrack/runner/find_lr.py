@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from modrack.runner.build import Rig
+from modrack.runner.rig import Rig
 from modrack_registry.errors import UserError
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100

@@ -17,7 +17,7 @@ from modrack.seam import Batch
 from modrack_registry.errors import UserError
 
 if TYPE_CHECKING:
-    from modrack.runner.build import Rig
+    from modrack.runner.rig import Rig
 
 
 def few_rows(encoded: Encoded, rows: int, device: torch.device, longest: bool = False) -> Batch:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modrack.runner.build import Rig
 from modrack.runner.checkpoint import SHARDED, load_parts, load_state, match_formats, save_checkpoint
 from modrack.runner.evaluate import Measured, evaluate, forwards, monitored
 from modrack.runner.pictures import keep_picture
 from modrack.runner.report import EpochLine, Reporter
+from modrack.runner.rig import Rig
 from modrack.runner.shadow import Shadow
 from modrack.runner.sharded_checkpoint import load_any_state, merge_weights, save_sharded
 from modrack.runner.sharding import meet_state

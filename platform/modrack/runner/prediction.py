@@ -14,12 +14,12 @@ from modrack.data.casting import Casting
 from modrack.data.given import Columns, read_given
 from modrack.data.rows import chunks
 from modrack.data.sounds import as_dataset
-from modrack.runner.build import evaluation_batch
 from modrack.runner.encode import encode_rows
 from modrack.runner.evaluate import forked_rng, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.noise import mix
 from modrack.runner.ready import Ready, make_ready
+from modrack.runner.steps import evaluation_batch
 from modrack_registry.errors import UserError
 from modrack_registry.store import Run
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from modrack.runner.build import Rig
+from modrack.runner.rig import Rig
 
 # Steps that warm caches up, steps that are timed, and steps whose every operation is kept.
 WARM, TIMED, TRACED = 5, 20, 5

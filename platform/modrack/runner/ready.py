@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,11 @@ from modrack.runner.allocator import keep_memory
 from modrack.runner.hardware import probe
 from modrack.runner.parts import Parts
 from modrack.runner.plan import choose_device
+from modrack.runner.precision import autocast
 from modrack.runner.stored import load_stored
 from modrack.seam import Task
 from modrack_registry.errors import UserError
 from modrack_registry.store import Run
-
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -53,9 +51,6 @@ def make_ready(
     place = torch.device(choose_device(probe(), device).value)
     plan = {name: each["value"] for name, each in (run.plan or {}).items()}
     same = str(plan.get("device", "")).partition(":")[0] == place.type
-    autocast: Any = contextlib.nullcontext()
-    if same and plan.get("precision") in _DTYPES:
-        autocast = torch.autocast(place.type, _DTYPES[plan["precision"]])
     if place.type == "cpu":
         keep_memory()
     for part in parts.modules():
@@ -63,4 +58,4 @@ def make_ready(
         if same and plan.get("channels_last"):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         part.requires_grad_(False)
-    return Ready(run, experiment, data, parts, task, place, autocast)
+    return Ready(run, experiment, data, parts, task, place, autocast(place, plan.get("precision") if same else None))

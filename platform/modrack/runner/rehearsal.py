@@ -15,7 +15,7 @@ from modrack.seam import Batch, Task
 from modrack_registry.errors import UserError
 
 if TYPE_CHECKING:
-    from modrack.runner.build import Rig
+    from modrack.runner.rig import Rig
 
 
 @contextlib.contextmanager

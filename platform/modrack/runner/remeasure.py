@@ -12,12 +12,12 @@ from modrack.configure.resolve import resolve
 from modrack.data.conform import conform
 from modrack.data.facts import derive
 from modrack.data.splits import NAMES
-from modrack.runner.build import evaluation_batch
 from modrack.runner.encode import encode_split
 from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_metrics, sorts
 from modrack.runner.ready import Ready, make_ready
+from modrack.runner.steps import evaluation_batch
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
 from modrack_registry.store import Run
@@ -70,8 +70,7 @@ def remeasure(
         environment={},
     )
     ready = make_ready(run, checkpoint=checkpoint, device=experiment.settings.device)
-    task = ready.experiment.one("task")
-    assert task is not None
+    task = ready.experiment.needed("task")
     chosen = experiment.many("metric")
     check_metrics(chosen, ready.task, task.component)
     other = dataset is not None or any(word.startswith("dataset.") for word in words)
@@ -98,9 +97,9 @@ def remeasure(
         seed=ready.experiment.settings.seed,
     )
     assert measured is not None  # Nobody asked it to stop.
-    choice = experiment.one("dataset")
-    assert choice is not None
-    return Remeasured(run.id, checkpoint, choice.component.name, used, encoded.size, measured, notes)
+    return Remeasured(
+        run.id, checkpoint, experiment.needed("dataset").component.name, used, encoded.size, measured, notes
+    )
 
 
 def _rows(experiment: Experiment, ready: Ready, split: str, other: bool) -> tuple[Any, str, list[str]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from modrack.configure.experiment import Experiment
-from modrack.runner.build import Rig
 from modrack.runner.provenance import git_state, machine, packages
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.resumption import component_changes
+from modrack.runner.rig import Rig
 from modrack.runner.session import run
 from modrack_registry.errors import UserError
 from modrack_registry.store import Run

@@ -16,7 +16,7 @@ import torch
 from modrack.configure.experiment import Experiment
 from modrack.launch import forget_run, launched_run, note_run, restarted
 from modrack.past import looking_in
-from modrack.runner.build import Rig, build
+from modrack.runner.build import build
 from modrack.runner.engine import joined
 from modrack.runner.evaluate import directions, evaluating, forked_rng
 from modrack.runner.export import export
@@ -25,6 +25,7 @@ from modrack.runner.kernels import kernels_kept
 from modrack.runner.loop import Training
 from modrack.runner.provenance import environment, git_state, machine, packages, redact
 from modrack.runner.report import Reporter, Silent
+from modrack.runner.rig import Rig
 from modrack.runner.stop import StopRequest
 from modrack.runner.stored import load_stored
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError

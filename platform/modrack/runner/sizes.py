@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from modrack.configure.experiment import Choice
+from modrack.runner.encode import Encoded
 from modrack.runner.evaluate import buffers_kept, forked_rng
+from modrack.runner.largest import few_rows
 from modrack.runner.memory_plan import PartFacts
 from modrack.runner.parts import Parts
 from modrack.runner.recompute import counting_saved
@@ -64,11 +66,14 @@ def _state_bytes(choice: Choice | None) -> float:
     return kept / sum(parameter.numel() for parameter in trial.parameters())
 
 
-def activation_bytes(parts: Parts, task: Task, batch: Batch, checked: Callable[[Batch], Any]) -> float:
-    """What a row's forward saves for its backward, of the phase that saves most; measured on `batch`, on the host.
+def activation_bytes(parts: Parts, task: Task, train: Encoded, checked: Callable[[Batch], Any]) -> float:
+    """What a row's forward saves for its backward, of the phase that saves most; measured on two of the longest rows,
+    on the host.
 
     `checked` gives a context that says more of a step that fails.
     """
+    batch = few_rows(train, 2, torch.device("cpu"), longest=True)
+    batch.training = True
     most = 0
     with forked_rng(torch.device("cpu")), buffers_kept(parts):
         prepared = task.prepare(batch)

@@ -49,6 +49,13 @@ def largest_step(experiment: Experiment, train: Encoded) -> int:
     return max(1, settings.batch_tokens // padded_width(train.lengths))
 
 
+def evaluation_batch(experiment: Experiment) -> int:
+    """Rows of a batch in evaluation."""
+    settings = experiment.settings
+    # Without gradients a batch needs a fraction of the memory.
+    return settings.evaluation_batch_size or max(256, settings.batch_size)
+
+
 def total_steps(experiment: Experiment, train: Encoded | None) -> int:
     """Optimizer steps of the whole run. `train` is None for rows that come as a stream."""
     settings = experiment.settings
