@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from modrack.runner.engine import Engine
 from modrack.runner.resumption import layout_change
-from modrack.runner.sharding import clip_gradients, is_sharded, why_whole
+from modrack.runner.sharding import is_sharded, why_whole
 
 
 def by_two(script: str, *words: str) -> str:
@@ -74,17 +73,6 @@ def test_what_cannot_be_cut_says_why() -> None:
     assert "the weight scale, a single number" in str(why_whole(Scaled(), []))
     other.weight = one.weight
     assert why_whole(one, [one, other]) == "shares the weight weight with another part"
-
-
-def test_whole_gradients_are_clipped_as_torch_does() -> None:
-    made = []
-    for clip in (clip_gradients, lambda parameters, largest, _: nn.utils.clip_grad_norm_(parameters, largest)):
-        torch.manual_seed(0)
-        layer = nn.Linear(3, 3)
-        layer(torch.randn(4, 3)).square().sum().backward()
-        clip(list(layer.parameters()), 0.1, Engine())
-        made.append([parameter.grad for parameter in layer.parameters()])
-    assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
 
 
 def test_asking_whether_a_module_is_sharded_imports_nothing() -> None:

@@ -113,28 +113,6 @@ def is_dtensor(tensor: Any) -> bool:
     return hasattr(tensor, "_local_tensor")
 
 
-@torch.no_grad()
-def clip_gradients(parameters: list[nn.Parameter], largest: float, engine: Engine) -> None:
-    """Scale the gradients of all `parameters` so that their common norm is at most `largest`."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not any(is_dtensor(each) for each in gradients):
-        nn.utils.clip_grad_norm_(parameters, largest)
-        return
-    cut = [local(each) for each in gradients if is_dtensor(each)]
-    whole = [each for each in gradients if not is_dtensor(each)]
-    # Of a sharded gradient each process knows a piece; of any other all know everything.
-    total = engine.sum(_squares(cut))
-    if whole:
-        total = total + _squares(whole)
-    # The small number is torch's own in clip_grad_norm_.
-    factor = (largest / (total.sqrt() + 1e-6)).clamp(max=1.0)
-    torch._foreach_mul_([*cut, *whole], factor)
-
-
-def _squares(tensors: list[Tensor]) -> Tensor:
-    return torch.stack(torch._foreach_norm(tensors)).square().sum()
-
-
 def check_optimizer(
     make: Callable[[nn.Module], Any], name: str, part: nn.Module, device: torch.device, engine: Engine
 ) -> None:

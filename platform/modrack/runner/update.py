@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from modrack.runner.backward import backward
+from modrack.runner.clip import clip_gradients
 from modrack.runner.ema import Ema
 from modrack.runner.engine import Engine, synchronise
 from modrack.runner.evaluate import seed_all
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
-from modrack.runner.sharding import clip_gradients, sharded_modules
+from modrack.runner.sharding import sharded_modules
 from modrack.runner.uncompiled import plain_step
 from modrack.seam import Batch, Task
 
@@ -186,7 +187,8 @@ class Update:
             if self.scaler is not None:
                 for name in names:
                     self.scaler.unscale_(self.optimizers[name])
-            clip_gradients(self._parameters[phase], self.clip, self.engine)
+            optimizers = [self.optimizers[name] for name in names]
+            clip_gradients(self._parameters[phase], self.clip, self.engine, optimizers if self.scaler is None else [])
         for name in names:
             optimizer = self.optimizers[name]
             if self.scaler is not None:

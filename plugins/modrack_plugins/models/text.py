@@ -15,6 +15,7 @@ import modrack
 from modrack_plugins.models.attention import attend_without_waiting
 from modrack_plugins.models.checkpoints import UNREADABLE, load_pretrained
 from modrack_plugins.models.configs import building
+from modrack_plugins.models.first_token import read_first_token
 from modrack_plugins.models.fresh import Fresh, make_fresh
 from modrack_plugins.models.heads import READERS, Head, head_for
 from modrack_plugins.models.tokenizers import read_tokenizer
@@ -46,6 +47,7 @@ def build(
         else:
             model = load_pretrained(data, family, head, checkpoint, revision, dropout, max_length)
     attend_without_waiting(model)
+    read_first_token(model)
     return model
 
 
