@@ -55,5 +55,6 @@ def _news(run: Run, seen: dict[str, int]) -> list[str]:
         at, values, _ = run.history(metric, after=seen.get(metric, -1))
         for step, value in zip(at, values, strict=True):
             steps.setdefault(step, []).append(f"{cell(metric)} {number(value)}")
-        seen[metric] = last
+        # More may have been written since `last` was read.
+        seen[metric] = max([last, *at])
     return [f"step {step:>7}  {'  '.join(values)}" for step, values in sorted(steps.items())]

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from modrack.cli.runs_watch import _news
 from modrack_registry.store import RunStart, open_store
 
 
@@ -108,6 +109,26 @@ def test_watch_follows_until_the_end(modrack, home):
     failed = modrack("runs", "watch", 3)
     assert failed.returncode == 1
     assert "Run 3 is failed: the disk" in failed.stdout
+
+
+def test_watch_tells_once_of_what_is_written_while_it_looks():
+    class Run:
+        """Grows by a step between the two questions of a look."""
+
+        last = 0
+
+        def last_steps(self):
+            Run.last += 1
+            return {"loss": Run.last}
+
+        def history(self, metric, after):
+            Run.last += 1
+            steps = list(range(max(after + 1, 1), Run.last + 1))
+            return steps, [0.5] * len(steps), None
+
+    seen: dict[str, int] = {}
+    told = [line.split()[1] for _ in range(3) for line in _news(Run(), seen)]
+    assert told == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_tags_notes_rm_restore_gc(modrack, home):
