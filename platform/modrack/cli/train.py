@@ -148,7 +148,7 @@ def command(
         return launch_train(processes, restarts, _typed(ctx), experiment.settings.device)
     if dry_run:
         from modrack.past import looking_in
-        from modrack.runner.session import dry_run as try_out
+        from modrack.runner.dry_run import dry_run as try_out
 
         with looking_in(home):
             tried = try_out(experiment)

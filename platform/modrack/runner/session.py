@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from modrack.configure.experiment import Experiment
 from modrack.launch import forget_run, launched_run, note_run, restarted
 from modrack.past import looking_in
 from modrack.runner.build import build
+from modrack.runner.disk import check_room
 from modrack.runner.engine import joined
-from modrack.runner.evaluate import directions, evaluating, forked_rng
+from modrack.runner.evaluate import directions
 from modrack.runner.export import export
 from modrack.runner.figures import figures
 from modrack.runner.kernels import kernels_kept
 from modrack.runner.loop import Training
-from modrack.runner.provenance import environment, git_state, machine, packages, redact
+from modrack.runner.outset import run_start, started_facts, write_facts
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.rig import Rig
 from modrack.runner.stop import StopRequest
 from modrack.runner.stored import load_stored
 from modrack_registry.errors import Interrupted, ModrackError, RunFailed, UserError
-from modrack_registry.store import Recorder, Run, RunStart, Store, open_store
+from modrack_registry.store import Recorder, Run, Store, open_store
 
-ROOM = 16 << 20
 # Between two looks whether it is a queued run's turn.
 QUEUE_SECONDS = 2.0
-# Weights and two moments in fp32, twice: a checkpoint is written before the older one goes.
-BYTES_A_PARAMETER = 4 * 3 * 2
 
 
 def run(
@@ -60,17 +54,17 @@ def run(
         from modrack.runner.resumption import resume
 
         return resume(again, home=home, report=report)
-    _check_room(store.home)
+    check_room(store.home)
     with looking_in(store.home), kernels_kept(), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine)
         accept(rig)
-        _check_room(store.home, rig.parameters * BYTES_A_PARAMETER)
+        check_room(store.home, rig.parameters)
         if queue and engine.world > 1:
             raise UserError("--queue is for a run of one process.", "Queue it by the scheduler that starts them.")
-        recorder = store.start(_start(rig, command or sys.argv, parent), queued=queue) if engine.main else None
+        recorder = store.start(run_start(rig, command or sys.argv, parent), queued=queue) if engine.main else None
         if recorder is not None:
             note_run(store.home, recorder.id)
-            _write_facts(recorder.folder, rig)
+            write_facts(recorder.folder, rig)
             if queue:
                 # What was built proved that the run can be; it must not fill the device while others train.
                 del rig
@@ -191,51 +185,6 @@ def _failure(run: Run, reason: str, hint: str | None) -> RunFailed:
     return failed
 
 
-def dry_run(experiment: Experiment) -> dict[str, Any] | None:
-    """Build, take one training step and one evaluation step, write nothing. Gives the plan and the facts.
-
-    Of several processes the main one does; the others give None.
-    """
-    with kernels_kept(), joined(experiment.settings.device) as engine:
-        tried = _tried(build(experiment, engine))
-        return tried if engine.main else None
-
-
-def _tried(rig: Rig) -> dict[str, Any]:
-    feeder, share = rig.feeders["train"], (rig.engine.rank, rig.engine.world)
-    rig.update(0, next(feeder.epoch(0, accumulate=rig.accumulate, share=share)))
-    values, bad = rig.update.take()
-    with torch.no_grad(), evaluating(rig.parts), forked_rng(rig.device), rig.autocast:
-        batch = rig.task.prepare(next(rig.feeders["validation"].once()))
-        rig.task.evaluate(rig.parts, batch)
-    if bad is not None:
-        raise RunFailed(f"The loss of the first step is {bad[1]}.")
-    plan = [{"decision": each.name, "value": each.value, "reason": each.reason} for each in rig.plan.decisions]
-    return {"plan": plan, "facts": started_facts(rig) | {"first_loss": next(iter(values.values()), None)}}
-
-
-def started_facts(rig: Rig) -> dict[str, Any]:
-    """What a person wants to see first."""
-    one = rig.experiment.one
-    return {
-        "name": rig.experiment.settings.name,
-        "model": rig.model_name,
-        "dataset": one("dataset").component.name,  # type: ignore[union-attr]
-        "task": one("task").component.name,  # type: ignore[union-attr]
-        "optimizer": one("optimizer").component.name if one("optimizer") else None,  # type: ignore[union-attr]
-        "rows": dict(rig.data.sizes),
-        "cuts": dict(rig.data.cuts),
-        "classes": len(rig.data.classes) if rig.data.classes else None,
-        "parameters": rig.parameters,
-        "device": rig.plan["device"],
-        "precision": rig.plan["precision"],
-        "batch_size": rig.experiment.settings.batch_size,
-        "batch_tokens": rig.experiment.settings.batch_tokens,
-        "steps": rig.total_steps,
-        "epochs": rig.total_steps / rig.feeders["train"].steps,
-    }
-
-
 def explain(error: BaseException) -> str:
     """Where an unexpected error arose: the last place in code that is not a library's."""
     place = ""
@@ -248,55 +197,6 @@ def explain(error: BaseException) -> str:
     return f"It arose in {place}; --debug shows the traceback."
 
 
-def _start(rig: Rig, command: list[str], parent: int | None) -> RunStart:
-    experiment = rig.experiment
-    chosen = [choice for choices in experiment.choices.values() for choice in choices]
-    return RunStart(
-        data=rig.data.to_dict() | {"digests": rig.digests},
-        environment=environment(),
-        parent=parent,
-        name=experiment.settings.name,
-        tags=list(experiment.settings.tags),
-        config=experiment.as_dict(),
-        params=experiment.params(),
-        components=[
-            {
-                "kind": choice.component.kind.name,
-                "name": choice.component.name,
-                "full": choice.component.full,
-                "plugin": choice.component.plugin,
-                "version": choice.component.version,
-                "digest": choice.component.digest,
-            }
-            for choice in chosen
-        ],
-        command=[redact(word) for word in command],
-        seed=experiment.settings.seed,
-        git=git_state(experiment.settings.diff),
-        packages=packages(),
-        hardware=machine(),
-        plan=rig.plan.as_dict(),
-    )
-
-
-def _write_facts(folder: Path, rig: Rig) -> None:
-    (folder / "experiment.toml").write_text(rig.experiment.as_toml(), "utf-8")
-    (folder / "data.json").write_text(json.dumps(rig.data.to_dict(), indent=1, ensure_ascii=False), "utf-8")
-    plugins = rig.experiment.registry.plugins
-    facts = ("name", "version", "origin", "location", "digest")
-    listed = [{fact: getattr(plugin, fact) for fact in facts} for plugin in plugins]
-    (folder / "plugins.json").write_text(json.dumps(listed, indent=1, ensure_ascii=False), "utf-8")
-    for number, plugin in enumerate(plugins):
-        if plugin.content is not None:
-            name = Path(plugin.location).name
-            kept = folder / "plugins" / name
-            if kept.exists():  # Two files of one name: each keeps it, as it is the plugin's.
-                kept = folder / "plugins" / str(number) / name
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            # As it was loaded: the file may have been edited since.
-            kept.write_bytes(plugin.content)
-
-
 def _finish(recorder: Recorder, training: Training | None, status: str, reason: str | None, clock: float) -> None:
     speed = None
     if training is not None:
@@ -305,25 +205,6 @@ def _finish(recorder: Recorder, training: Training | None, status: str, reason: 
         speed = training.rows / training.seconds if training.seconds else None
         recorder.set(extra=figures(training.rig, training.rows, training.seconds))
     recorder.finish(status, reason=reason, seconds=time.perf_counter() - clock, samples_per_second=speed)
-
-
-def _check_room(home: Path, wanted: int = ROOM) -> None:
-    place = home
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise UserError(
-            f"{home}: {place} is a file, so no run can be kept there.", "Choose a folder with --home FOLDER."
-        )
-    try:
-        free = shutil.disk_usage(place).free
-    except OSError as error:
-        raise UserError(f"{home}: {error.strerror}.", "Choose a folder with --home FOLDER.") from None
-    if free < wanted:
-        raise UserError(
-            f"{home}: {free / 1e6:.0f} MB are free on the disk; this run needs about {wanted / 1e6:.0f} MB.",
-            "Make room, or choose a folder elsewhere with --home FOLDER.",
-        )
 
 
 def _told(error: BaseException) -> str:
