@@ -50,7 +50,7 @@ def command(
     """
     import sys
 
-    from modrack.cli.train import hush
+    from modrack.cli.quiet import hush
 
     hush(debug="--debug" in sys.argv)
     from modrack.runner.remeasure import remeasure

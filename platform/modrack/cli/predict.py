@@ -64,7 +64,7 @@ def command(
     modrack predict @last photo.jpg more-photos/
     modrack predict 8 "Return the" --set task.temperature=0.8 --set seed=1
     """
-    from modrack.cli.train import hush
+    from modrack.cli.quiet import hush
 
     hush(debug="--debug" in sys.argv)
     from modrack.runner.prediction import predict_given, read_settings

@@ -34,8 +34,8 @@ def command(
     \b
     modrack resume 3
     """
+    from modrack.cli.quiet import hush
     from modrack.cli.screen import choose_screen, result_object
-    from modrack.cli.train import hush
 
     hush(debug="--debug" in ctx.args)
     screen = choose_screen(json_, quiet, home)
