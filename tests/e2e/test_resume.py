@@ -14,20 +14,7 @@ from typing import Any
 
 import pytest
 
-# Kills itself, as hard as can be, at a step.
-KILLER = '''
-import os, signal
-import modrack
-
-@modrack.callback
-class Killer:
-    """Kills the process at a step."""
-    def __init__(self, *, at: int = 0): self.at = at
-    def stepped(self, training):
-        if training.step == self.at and not (training.folder / "killed").exists():
-            (training.folder / "killed").write_text("")
-            os.kill(os.getpid(), signal.SIGKILL)
-'''
+KILLER = str(Path(__file__).with_name("killer.py"))
 # 3 epochs of 8 steps, with everything that has state.
 WORDS = [
     "epochs=3", "limit=256", "batch_size=32", "accumulate=2", "ema=0.9", "clip=1", "checkpoint.every=3", "threads=1",
@@ -36,6 +23,7 @@ WORDS = [
 
 
 def train(folder: Path, *words: str, timeout: int = 120) -> subprocess.CompletedProcess[str]:
+    folder.mkdir(exist_ok=True)
     return subprocess.run(
         [sys.executable, "-m", "modrack", *words, "--home", str(folder / "home"), "--json"],
         cwd=folder, capture_output=True, text=True, timeout=timeout,
@@ -52,23 +40,16 @@ def state(folder: Path) -> dict[str, str]:
     }
 
 
-def killer(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    file = folder / "killer.py"
-    file.write_text(KILLER)
-    return file
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("whole")
-    done = train(folder, "train", "--plugin", str(killer(folder)), "--callback", "killer", *WORDS)
+    done = train(folder, "train", "--plugin", KILLER, "--callback", "killer", *WORDS)
     assert done.returncode == 0, done.stderr
     return state(folder), json.loads(done.stdout)["metrics"]
 
 
 def killed_and_resumed(folder: Path, at: int, words: list[str] = WORDS) -> dict[str, Any]:
-    words = ["--plugin", str(killer(folder)), "--callback", "killer", f"callback.killer.at={at}", *words]
+    words = ["--plugin", KILLER, "--callback", "killer", f"callback.killer.at={at}", *words]
     stopped = train(folder, "train", *words)
     assert stopped.returncode == -signal.SIGKILL
     listed = subprocess.run(
@@ -122,7 +103,7 @@ def test_resumed_equals_never_stopped_anywhere(
 def test_a_damaged_newest_checkpoint_falls_back(tmp_path: Path, whole: tuple[dict[str, str], dict[str, Any]]) -> None:
     words = [
         "--plugin",
-        str(killer(tmp_path)),
+        KILLER,
         "--callback",
         "killer",
         "callback.killer.at=8",
@@ -165,7 +146,7 @@ def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
 
 
 def test_a_changed_plugin_is_noticed(tmp_path: Path) -> None:
-    words = ["--plugin", str(killer(tmp_path)), "--callback", "killer", "callback.killer.at=8", *WORDS]
+    words = ["--plugin", KILLER, "--callback", "killer", "callback.killer.at=8", *WORDS]
     train(tmp_path, "train", *words)
     kept = tmp_path / "home/1/plugins/killer.py"
     kept.write_text(kept.read_text() + "\n# changed\n")

@@ -10,19 +10,7 @@ from pathlib import Path
 
 import pytest
 
-KILLER = '''
-import os, signal
-import modrack
-
-@modrack.callback
-class Killer:
-    """Kills the process at a step."""
-    def __init__(self, *, at: int = 0): self.at = at
-    def stepped(self, training):
-        if training.step == self.at and not (training.folder / "killed").exists():
-            (training.folder / "killed").write_text("")
-            os.kill(os.getpid(), signal.SIGKILL)
-'''
+KILLER = str(Path(__file__).parents[1] / "e2e/killer.py")
 WORDS = [
     "--callback", "killer", "epochs=3", "limit=256", "batch_size=32", "accumulate=2", "ema=0.9", "clip=1",
     "checkpoint.every=3", "log_every=4", "model.dropout=0.3", "model.width=8", "model.hidden=32", "deterministic=true",
@@ -31,7 +19,6 @@ WORDS = [
 
 def modrack(folder: Path, *words: str) -> int:
     folder.mkdir(exist_ok=True)
-    (folder / "killer.py").write_text(KILLER)
     command = [sys.executable, "-m", "modrack", *words, "--home", str(folder / "home")]
     return subprocess.run(command, cwd=folder, capture_output=True, timeout=300).returncode
 
@@ -45,7 +32,7 @@ def digests(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_resumed_equals_never_stopped(precision: str, tmp_path: Path) -> None:
-    words = ["train", "--plugin", "killer.py", *WORDS, f"precision={precision}"]
+    words = ["train", "--plugin", KILLER, *WORDS, f"precision={precision}"]
     assert modrack(tmp_path / "whole", *words) == 0
     assert modrack(tmp_path / "killed", *words, "callback.killer.at=11") == -signal.SIGKILL
     assert modrack(tmp_path / "killed", "resume", "1") == 0
