@@ -104,7 +104,7 @@ GIVEN = {
 FACTS = {
     "takes": "the sort of input it can do with: `image`, `text`, `audio`, `tabular`; several as a tuple",
     "gives": "the sort it gives: a dataset that of its input, a model that of its output, as `logits`",
-    "target": "the sort of what is to be learned: `class`, `classes`, `number`, `tokens`, `none`",
+    "target": "the sort of what is to be learned: `class`, `classes`, `number`, `tokens`, `text`, `several`, `none`",
     "needs": "what the model must give, as `logits`",
     "better": '`"higher"` or `"lower"`: which value of the metric is the better one',
 }

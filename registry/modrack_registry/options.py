@@ -55,7 +55,7 @@ class Option:
     @property
     def label(self) -> str:
         """The type and bounds as a person writes them: `int > 0`, `sum|mean`."""
-        bounds = " ".join(filter(None, (_bound_text(bound) for bound in self.bounds)))
+        bounds = " and ".join(filter(None, (_bound_text(bound) for bound in self.bounds)))
         members = [_type_text(member) for member in _members(self.type) if member is not type(None)]
         none = " or none" if type(None) in _members(self.type) else ""
         return f"{'|'.join(members)} {bounds}".strip() + none
@@ -263,7 +263,7 @@ def _type_text(annotation: Any) -> str:
 
 def _bound_text(bound: Any) -> str:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "multiple_of": "multiple of", "min_length": "length >="}
-    return " ".join(
+    return " and ".join(
         f"{sign} {getattr(bound, name)}" for name, sign in signs.items() if getattr(bound, name, None) is not None
     )
 

@@ -41,8 +41,8 @@ def test_the_signature_is_read():
     assert OPTIONS["path"].required
     assert not OPTIONS["count"].required
     assert {name: option.label for name, option in OPTIONS.items()} == {
-        "count": "int > 0 < 100",
-        "rate": "float >= 0 <= 1",
+        "count": "int > 0 and < 100",
+        "rate": "float >= 0 and <= 1",
         "mode": "sum|mean|2",
         "flag": "bool",
         "name": "str",
@@ -57,7 +57,7 @@ def test_the_signature_is_read():
     assert OPTIONS["flag"].choices == ("true", "false")
     assert OPTIONS["count"].describe() == {
         "name": "count",
-        "type": "int > 0 < 100",
+        "type": "int > 0 and < 100",
         "default": 3,
         "required": False,
         "choices": [],
@@ -141,7 +141,7 @@ def test_all_mistakes_of_a_component_at_once():
     assert checked["rate"] == 1.0
     assert ["\n".join(each.lines) for each in mistakes] == [
         "model net has no option 'cuont' (model.cuont=1).\n  Did you mean count?",
-        "model.count=0: '0' is not an int > 0 < 100.",
+        "model.count=0: '0' is not an int > 0 and < 100.",
         "model net needs model.path: str.\n  Write model.path=…",
     ]
 

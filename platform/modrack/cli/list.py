@@ -9,6 +9,7 @@ import click
 
 from modrack.cli.rack import debug_flag, json_flag, load
 from modrack.cli.text import as_json, bold, columns
+from modrack.data.sorts import INPUTS
 from modrack_registry.component import Component
 from modrack_registry.errors import UserError
 from modrack_registry.family import Member, Offer
@@ -53,7 +54,7 @@ def command(
     if json_:
         click.echo(as_json([describe(each) for each in found]))
         return
-    _print(registry, found, families)
+    _print(registry, found, families, facts=kind == "task")
     if not found and not families:
         click.echo("Nothing fits.", err=True)
     for broken in registry.broken:
@@ -92,17 +93,18 @@ def _check_plugins(registry: Registry, wanted: list[str]) -> None:
         )
 
 
-def _print(registry: Registry, found: list[Component | Member], families: list[Offer]) -> None:
+def _print(registry: Registry, found: list[Component | Member], families: list[Offer], *, facts: bool) -> None:
+    """`facts`: with a column of the data that each can do with."""
     often = Counter((each.kind.name, each.name) for each in found)
     several = len({each.plugin for each in found} | {offer.plugin.name for offer in families}) > 1
     rows: dict[str, list[tuple[str, ...]]] = {}
     for each in found:
         name = each.full if often[each.kind.name, each.name] > 1 else each.name
         origin = (each.plugin,) if several else ()
-        rows.setdefault(each.kind.name, []).append((name, *origin, each.summary))
+        rows.setdefault(each.kind.name, []).append((name, *origin, *_fits(each, facts), each.summary))
     for offer in families:
         origin = (offer.plugin.name,) if several else ()
-        rows.setdefault(offer.kind.name, []).append((offer.label, *origin, _contents(offer)))
+        rows.setdefault(offer.kind.name, []).append((offer.label, *origin, *([""] if facts else []), _contents(offer)))
     blocks = [
         "\n".join([f"{bold(kind)}  {registry.kinds[kind].summary}", *columns(rows[kind], indent="  ")])
         for kind in registry.kinds
@@ -110,6 +112,17 @@ def _print(registry: Registry, found: list[Component | Member], families: list[O
     ]
     if blocks:
         click.echo("\n\n".join(blocks))
+
+
+def _fits(each: Component | Member, facts: bool) -> tuple[str, ...]:
+    """The data a task is for, as `image, text → class`; without an arrow where it wants no target."""
+    if not facts:
+        return ()
+    said = {} if isinstance(each, Member) else each.facts
+    takes, target = (said.get(fact) or () for fact in ("takes", "target"))
+    inputs = "any" if set(INPUTS) <= set(takes) else ", ".join(takes)
+    targets = ", ".join(name for name in target if name != "none")
+    return (f"{inputs} → {targets}" if targets else inputs,)
 
 
 def _contents(offer: Offer) -> str:

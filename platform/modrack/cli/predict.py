@@ -107,7 +107,13 @@ def _object(answer: Answer) -> str:
 
 def _line(answer: Answer) -> list[str]:
     shown = cell(answer.input)
-    return [*map(_shown, answer.values.values()), shown if len(shown) <= _TOLD else f"{shown[: _TOLD - 1]}…"]
+    # One number says what it is by its place; of several nobody could tell which is which.
+    several = sum(isinstance(value, (int, float)) for value in answer.values.values()) > 1
+    values = [
+        f"{name}={_shown(value)}" if several and isinstance(value, (int, float)) else _shown(value)
+        for name, value in answer.values.items()
+    ]
+    return [*values, shown if len(shown) <= _TOLD else f"{shown[: _TOLD - 1]}…"]
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from modrack.cli.predict import _line
+from modrack.runner.prediction import Answer
+
 
 def test_help_names_every_verb_and_imports_none(modrack):
     from modrack.cli.verbs import VERBS
@@ -172,3 +175,19 @@ def test_debug_shows_the_traceback(modrack):
     done = modrack("list", "modle", "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+def test_tasks_are_listed_with_the_data_they_want(modrack):
+    lines = {line.split()[0]: line.split(None, 1)[1] for line in modrack("list", "task").stdout.splitlines()[1:]}
+    assert lines["regression"].startswith("any → number ")
+    assert lines["token-classification"].startswith("text → tokens ")
+    assert lines["causal-lm"].startswith("text  ")
+    assert lines["gan"].startswith("image  ")
+    # Of other kinds there is nothing of that.
+    assert "→" not in modrack("list", "metric").stdout
+    assert "→" not in modrack("list").stdout
+
+
+def test_several_numbers_of_an_answer_have_names():
+    assert _line(Answer("a", {"low": 1.5, "high": 2.0})) == ["low=1.5000", "high=2.0000", "a"]
+    assert _line(Answer("a", {"label": "good", "probability": 0.5})) == ["good", "0.5000", "a"]
