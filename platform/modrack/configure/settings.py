@@ -25,6 +25,9 @@ class Settings:
     evaluation_batch_size: Annotated[int | None, Gt(0), "rows of a batch in evaluation; none: chosen"] = None
     seed: Annotated[int, Ge(0), Lt(2**32), "of weights, order and noise"] = 0
     split_seed: Annotated[int, Ge(0), Lt(2**32), "of the rows that are cut off for validation and test"] = 0
+    validation_share: Annotated[
+        float | None, Gt(0), Lt(1), "of train that validation gets, where the dataset has none; none: 0.1, at most 5000"
+    ] = None
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
     accumulate: Annotated[

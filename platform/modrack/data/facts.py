@@ -168,6 +168,7 @@ def derive(
     gives: Any = None,
     target: Any = None,
     split_seed: int = 0,
+    validation_share: float | None = None,
     limit: int | None = None,
     file: str = "",
 ) -> tuple[Data, dict[str, Any]]:
@@ -175,7 +176,7 @@ def derive(
 
     `gives` and `target` are the sorts it declares, in `file`; they decide where its features allow several readings.
     """
-    splits, cuts = three_splits(made, name, split_seed, limit)
+    splits, cuts = three_splits(made, name, split_seed, limit, validation_share)
     features = splits["train"].features
     if features is None:
         raise UserError(f"dataset {name}: its stream has no features.", "Give them, as in cast(Features({…})).")

@@ -14,16 +14,20 @@ MOST = 5_000
 STREAMED = 2_000
 
 
-def three_splits(made: Any, name: str, seed: int, limit: int | None) -> tuple[dict[str, Any], dict[str, str]]:
+def three_splits(
+    made: Any, name: str, seed: int, limit: int | None, validation: float | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """({split: rows}, {split: how it was cut}) of what the dataset `name` returned. Raises UserError.
 
-    `limit` keeps the first rows of each split.
+    `limit` keeps the first rows of each split; `validation` is the share of train that becomes it, where it is missing.
     """
     splits = _splits(made, name)
     cuts: dict[str, str] = {}
     for missing in ("test", "validation"):
         if missing not in splits:
-            splits["train"], splits[missing], cuts[missing] = _cut(splits["train"], missing, name, seed)
+            splits["train"], splits[missing], cuts[missing] = _cut(
+                splits["train"], missing, name, seed, validation if missing == "validation" else None
+            )
     for split, rows in splits.items():
         if limit is not None:
             splits[split] = rows.take(limit) if is_stream(rows) else rows.select(range(min(limit, len(rows))))
@@ -53,12 +57,13 @@ def _splits(made: Any, name: str) -> dict[str, Any]:
     return {split: splits[split] for split in NAMES if split in splits}
 
 
-def _cut(train: Any, split: str, name: str, seed: int) -> tuple[Any, Any, str]:
+def _cut(train: Any, split: str, name: str, seed: int, asked: float | None) -> tuple[Any, Any, str]:
     """(what stays in train, the cut, how it was made)."""
     if is_stream(train):
         return train.skip(STREAMED), train.take(STREAMED), f"the first {STREAMED} rows of the stream"
-    share = SHARES[split]
-    size = min(max(1, round(len(train) * share)), MOST)
+    size = max(1, round(len(train) * (asked or SHARES[split])))
+    if asked is None:
+        size = min(size, MOST)
     if len(train) < 3:
         raise UserError(f"dataset {name}: {len(train)} rows are too few to cut {split} from train.")
     import numpy as np

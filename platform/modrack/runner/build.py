@@ -174,6 +174,7 @@ def load_data(experiment: Experiment) -> tuple[Data, dict[str, Any]]:
         gives=choice.component.facts.get("gives"),
         target=choice.component.facts.get("target"),
         split_seed=settings.split_seed,
+        validation_share=settings.validation_share,
         limit=settings.limit,
     )
 

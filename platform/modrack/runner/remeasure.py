@@ -121,6 +121,7 @@ def _rows(experiment: Experiment, ready: Ready, split: str, other: bool) -> tupl
         gives=(ready.data.gives,) if ready.data.gives in declared else declared,
         target=component.facts.get("target"),
         split_seed=settings.split_seed,
+        validation_share=settings.validation_share,
         limit=settings.limit,
     )
     rows, notes = conform(splits[split], data, ready.data, f"dataset {component.name}", f"run {ready.run.id}")

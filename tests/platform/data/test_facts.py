@@ -125,6 +125,19 @@ def test_cuts_are_seeded_and_recorded() -> None:
     assert sorted(every) == sorted(made["x"])
 
 
+def test_validation_gets_the_share_that_is_asked_for() -> None:
+    made = table({"x": Value("string"), "label": CLASS}, x=[f"row {row}" for row in range(40)])
+    usual, _ = derive(made, name="t")
+    small, splits = derive(made, name="t", validation_share=0.05)
+    # Test stays what it is, so that runs can be compared.
+    assert usual.cuts["test"] == small.cuts["test"]
+    assert small.cuts["validation"] == "2 of 32 rows of train, seed 0"
+    assert small.sizes == {"train": 30, "validation": 2, "test": 8}
+    assert len(splits["validation"]) == 2
+    with pytest.raises(UserError, match="its split 'train' has no rows"):
+        derive(made, name="t", validation_share=0.999)
+
+
 def test_given_splits_are_kept_and_limited() -> None:
     rows = table({"x": Value("string"), "label": CLASS}, x=["t"] * 40)
     data, splits = derive(DatasetDict(train=rows, validation=rows, test=rows), name="t", limit=5)
