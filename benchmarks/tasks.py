@@ -1,6 +1,6 @@
 """Figures of the tasks, each beside an honest baseline on the same rows.
 
-    python benchmarks/tasks.py [diabetes] [people] [distillation] [distillation-all] [--seeds 10]
+    python benchmarks/tasks.py [diabetes] [people] [distillation] [distillation-all] [sentences] [--seeds 10]
 
 Each prints a row of a table. A figure is the mean over seeds, each with other rows in test and other first weights.
 """
@@ -143,7 +143,33 @@ def _one_hot(rows: Any) -> Any:
     return np.concatenate([ages, *(rows[:, place, None] == np.arange(5) for place in (1, 2))], 1)
 
 
-ALL = {"diabetes": diabetes, "people": people, "distillation": distillation, "distillation-all": distillation_all}
+def sentences(seeds: int) -> list[str]:
+    """Is the nearest other name of the same language? By contrast, beside tf-idf of character 1- to 4-grams."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    example = Path(__file__).parents[1] / "examples/sentence-embeddings.toml"
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as home:
+        for seed in range(seeds):
+            run = modrack.train(example, seed=seed, split_seed=seed, home=home, device="cpu")
+            ours.append((run.metrics["test.retrieval-accuracy"],))
+            rows = rows_of("names", seed)
+            texts, labels = rows["test"]
+            vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True)
+            known = vectors.fit(list(rows["train"][0])).transform(list(texts))
+            likeness = (known @ known.T).toarray()
+            np.fill_diagonal(likeness, -1)
+            theirs.append((float((labels[likeness.argmax(1)] == labels).mean()),))
+    return ["sentence-bert, names", "retrieval accuracy", *(f"{mean(each, 0):.3f}" for each in (ours, theirs))]
+
+
+ALL = {
+    "sentences": sentences,
+    "diabetes": diabetes,
+    "people": people,
+    "distillation": distillation,
+    "distillation-all": distillation_all,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
