@@ -1,4 +1,4 @@
-"""The most memory that a training takes: with layers computed twice, and with weights sharded over two processes.
+"""The most memory that a training takes: layers computed twice, weights sharded over two processes, adapters alone.
 
     python benchmarks/memory.py
 
@@ -24,6 +24,8 @@ LARGE = (
 WORK = {
     "8 layers of 384, 32 rows of 256 tokens, recompute=none": (1, f"{SMALL} recompute=none"),
     "8 layers of 384, 32 rows of 256 tokens, recompute=all": (1, f"{SMALL} recompute=all"),
+    "12 layers of 1024, all weights learn": (1, f"{LARGE} recompute=none"),
+    "12 layers of 1024, lora.rank=8": (1, f"{LARGE} recompute=none lora.rank=8"),
     "12 layers of 1024, two processes, parallel=ddp": (2, f"{LARGE} parallel=ddp recompute=none"),
     "12 layers of 1024, two processes, parallel=fsdp": (2, f"{LARGE} parallel=fsdp recompute=none"),
 }
