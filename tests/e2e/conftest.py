@@ -76,6 +76,21 @@ class Environment:
         )  # fmt: skip
 
 
+@pytest.fixture
+def add_code(tmp_path: Path) -> Callable[[str, str], None]:
+    """Append a page's block of code to the file, in the test's folder, that its first line names."""
+
+    def add(language: str, block: str) -> None:
+        head, _, body = block.partition("\n")
+        assert head.startswith("# file: "), f"a block of {language} that no test could run: {head}"
+        path = tmp_path / head.removeprefix("# file: ")
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a") as file:
+            file.write(body + "\n\n")
+
+    return add
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """A fresh environment for the tests of one module."""

@@ -23,17 +23,12 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
 
 
-def test_the_plugin_tutorial(environment: Any, tmp_path: Path) -> None:
+def test_the_plugin_tutorial(environment: Any, add_code: Any, tmp_path: Path) -> None:
     """Blocks of code begin with the file they belong to; the others are lines for a shell."""
     ran = 0
     for language, block in blocks("plugins.md"):
-        head, _, body = block.partition("\n")
         if language:
-            assert head.startswith("# file: "), f"a block of {language} that no test could run: {head}"
-            path = tmp_path / head.removeprefix("# file: ")
-            path.parent.mkdir(exist_ok=True)
-            with path.open("a") as file:
-                file.write(body + "\n\n")
+            add_code(language, block)
             continue
         for line in block.splitlines():
             words = line.partition("#")[0].rstrip()

@@ -36,16 +36,11 @@ def test_outputs_are_told_apart() -> None:
     assert not shows("a\n", "a\nb")
 
 
-def test_the_page(environment: Any, tmp_path: Path) -> None:
+def test_the_page(environment: Any, add_code: Any, tmp_path: Path) -> None:
     ran = []
     for language, block in blocks():
         if language != "console":
-            head, _, body = block.partition("\n")
-            assert head.startswith("# file: "), f"a block of {language} that no test could run: {head}"
-            path = tmp_path / head.removeprefix("# file: ")
-            path.parent.mkdir(exist_ok=True)
-            with path.open("a") as file:
-                file.write(body + "\n\n")
+            add_code(language, block)
             continue
         for command, shown in commands(block):
             done = environment.shell(f"export COLUMNS=120; {command}", tmp_path)

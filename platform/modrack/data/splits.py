@@ -25,9 +25,8 @@ def three_splits(
     cuts: dict[str, str] = {}
     for missing in ("test", "validation"):
         if missing not in splits:
-            splits["train"], splits[missing], cuts[missing] = _cut(
-                splits["train"], missing, name, seed, validation if missing == "validation" else None
-            )
+            asked = validation if missing == "validation" else None
+            splits["train"], splits[missing], cuts[missing] = _cut(splits["train"], missing, name, seed, asked)
     for split, rows in splits.items():
         if limit is not None:
             splits[split] = rows.take(limit) if is_stream(rows) else rows.select(range(min(limit, len(rows))))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from modrack.runner.engine import Engine
 from modrack.runner.sharding import is_dtensor, local
+from modrack.runner.uncompiled import is_torchs
 
 # What torch's clip_grad_norm_ adds to the norm.
 _SMALL = 1e-6
@@ -22,7 +23,8 @@ def clip_gradients(
     """Scale the gradients of all `parameters` so that their common norm is at most `largest`.
 
     Where the `optimizers` that move them are all fused ones, they are told the factor and apply it as they read the
-    gradients: one pass over memory less. It counts for their next step only, as all that is told to them does.
+    gradients: one pass over memory less. It holds until they are told another one, so a step without a call would still
+    be scaled.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     cut = [local(each) for each in gradients if is_dtensor(each)]
@@ -48,7 +50,7 @@ def _squares(tensors: list[Tensor]) -> Tensor:
 def _divides(optimizer: Any) -> bool:
     """Whether the optimizer divides gradients by its attribute `grad_scale`, as torch's fused ones do for scalers."""
     return (
-        type(optimizer).__module__.startswith("torch.optim.")
+        is_torchs(optimizer)
         and getattr(optimizer, "_step_supports_amp_scaling", False)
         and all(group.get("fused") for group in optimizer.param_groups)
     )

@@ -26,6 +26,11 @@ def leave_compiler_out() -> None:
             plain.__dict__.setdefault("__dynamo_disable", plain)
 
 
+def is_torchs(optimizer: Any) -> bool:
+    """Whether it is of a class of torch itself, and not of another one that derives from it."""
+    return isinstance(optimizer, Optimizer) and type(optimizer).__module__.startswith("torch.optim.")
+
+
 def plain_step(optimizer: Any) -> Callable[[], Any]:
     """`optimizer.step` without what surrounds it for the compiler and the profiler, where that changes nothing.
 
@@ -33,11 +38,7 @@ def plain_step(optimizer: Any) -> Callable[[], Any]:
     """
     step = type(optimizer).step
     plain = inspect.unwrap(step)
-    if (
-        not isinstance(optimizer, Optimizer)
-        or plain is step
-        or not type(optimizer).__module__.startswith("torch.optim.")
-    ):
+    if plain is step or not is_torchs(optimizer):
         return optimizer.step  # type: ignore[no-any-return]
 
     def call() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.bert.modeling_bert import eager_attention_forward
 
 
 def read_first_token(model: nn.Module) -> None:
@@ -59,9 +60,8 @@ def _attend(
         projection(each).unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
         for projection, each in zip(projections, (hidden[:, :1], hidden, hidden), strict=True)
     )
-    config = attention.config
-    # Without an interface of its own, an attention is the module's plain formula.
-    attend = ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, _plain)
+    # The plain formula is no interface; each family has the same one.
+    attend = ALL_ATTENTION_FUNCTIONS.get_interface(attention.config._attn_implementation, eager_attention_forward)
     attended, _ = attend(
         attention,
         query,
@@ -74,24 +74,6 @@ def _attend(
     )
     whole: Tensor = attended.reshape(len(hidden), 1, -1)
     return whole
-
-
-def _plain(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    *,
-    dropout: float,
-    scaling: float,
-    **_: Any,
-) -> tuple[Tensor, Tensor]:
-    scores = query @ key.transpose(2, 3) * scaling
-    if mask is not None:
-        scores = scores + mask
-    weights = nn.functional.dropout(scores.softmax(-1), dropout, module.training)
-    return (weights @ value).transpose(1, 2), weights
 
 
 _FAMILIES = {
