@@ -64,9 +64,10 @@ def cnn(data: tuple[torch.Tensor, ...], **options: Any) -> nn.Module:
         shape=shape, classes=classes, outputs=len(classes), gives="image", target="class", restore=None
     )
     layers = list(made.make({"data": facts}, {name: option.default for name, option in made.options.items()} | options))
-    for place in range(1, len(layers)):
-        if isinstance(layers[place - 1], nn.MaxPool2d) and isinstance(layers[place], nn.ReLU):
-            layers[place - 1 : place + 1] = reversed(layers[place - 1 : place + 1])
+    for place in reversed(range(len(layers))):
+        if isinstance(layers[place], nn.MaxPool2d):
+            after = next(each for each in range(place, len(layers)) if isinstance(layers[each], nn.ReLU))
+            layers.insert(place, layers.pop(after))
     return nn.Sequential(*layers)
 
 

@@ -38,10 +38,13 @@ def cnn(
         window = (min(2, height), min(2, wide))
         if window != (1, 1):
             layers.append(nn.MaxPool2d(window))
+        if level == depth - 1:
+            # Before the ReLU, whose backward is slow where one side has channels last and the other has not.
+            layers.append(nn.Flatten())
         # After the pool it gives the same numbers for a quarter of the work: both are monotonic.
         layers.append(nn.ReLU())
         channels, height, wide = out, height // window[0], wide // window[1]
-    layers += [nn.Flatten(), nn.Linear(channels * height * wide, hidden), nn.ReLU()]
+    layers += [nn.Linear(channels * height * wide, hidden), nn.ReLU()]
     if dropout:
         layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers, nn.Linear(hidden, data.outputs))
