@@ -45,17 +45,22 @@ def encode_labels(
     }
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing."""
+    return (
+        value is None
+        or (isinstance(value, str) and not value.strip())
+        or (isinstance(value, float) and not math.isfinite(value))
+    )
+
+
 def _known(like: modrack.Data | None) -> list[str] | None:
     return None if like is None else like.classes
 
 
 def _refuse_missing(values: list[Any], where: Callable[[int], str]) -> None:
     for place, value in enumerate(values):
-        if (
-            value is None
-            or (isinstance(value, str) and not value.strip())
-            or (isinstance(value, float) and not math.isfinite(value))
-        ):
+        if is_missing(value):
             raise modrack.UserError(f"{where(place)}: there is no label.", "Fill it in, or drop the row.")
 
 

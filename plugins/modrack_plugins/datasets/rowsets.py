@@ -9,7 +9,7 @@ from typing import Any
 import modrack
 from modrack_plugins.datasets.columns import TEXTS, Asked, choose
 from modrack_plugins.datasets.images import image_columns, read_images
-from modrack_plugins.datasets.labels import encode_labels
+from modrack_plugins.datasets.labels import encode_labels, is_missing
 from modrack_plugins.datasets.records import records
 from modrack_plugins.datasets.tables import Table, read_tables
 
@@ -95,26 +95,61 @@ def _several(label: str | None, train: Table) -> list[str]:
 def _targets(
     tables: dict[str, Table], names: list[str], where: Any, like: modrack.Data | None
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, int]]]]:
-    """(feature, {split: rows}) of several columns of labels."""
+    """(feature, {split: rows}) of several columns of labels; -1 for one that a row lacks. Each row has one at least."""
     from datasets import ClassLabel
 
     features: dict[str, Any] = {}
-    encoded: dict[str, dict[str, list[Any]]] = {}
+    encoded: dict[str, dict[str, list[int]]] = {}
     for name in names:
         known = None if like is None else replace(like, classes=like.targets.get(name), target="class")
         columns = {split: _labels(table, name) for split, table in tables.items()}
-        features[name], encoded[name] = encode_labels(columns, where, None, known)
+        features[name], encoded[name] = _one_of_several(name, columns, where, known)
         if not isinstance(features[name], ClassLabel):
             raise modrack.UserError(
                 f"{tables['train'].name}: the column {name!r} holds numbers that are measured.",
                 "Of several targets each is a class: words, or few whole numbers.",
             )
-    return features, {
-        split: [
-            dict(zip(names, row, strict=True)) for row in zip(*(encoded[name][split] for name in names), strict=True)
-        ]
-        for split in tables
+    made: dict[str, list[dict[str, int]]] = {}
+    for split in tables:
+        rows = list(zip(*(encoded[name][split] for name in names), strict=True))
+        for place, row in enumerate(rows):
+            if max(row) < 0:
+                raise modrack.UserError(
+                    f"{where[split](place)}: there is no label in {' or '.join(names)}.",
+                    "Fill one in, or drop the row.",
+                )
+        made[split] = [dict(zip(names, row, strict=True)) for row in rows]
+    return features, made
+
+
+def _one_of_several(
+    name: str, columns: dict[str, list[Any]], where: Any, like: modrack.Data | None
+) -> tuple[Any, dict[str, list[int]]]:
+    """What `encode_labels` makes of the cells that hold something, and -1 for the others."""
+    filled = {
+        split: [place for place, value in enumerate(values) if not is_missing(value)]
+        for split, values in columns.items()
     }
+    if like is not None and not any(filled.values()):
+        from datasets import ClassLabel
+
+        return ClassLabel(names=like.classes), {split: [-1] * len(values) for split, values in columns.items()}
+    if not filled["train"]:
+        raise modrack.UserError(f"dataset.label: no row of train has a label in {name!r}.")
+    feature, numbers = encode_labels(
+        {split: [columns[split][place] for place in places] for split, places in filled.items()},
+        {
+            split: lambda place, split=split, places=places: where[split](places[place])
+            for split, places in filled.items()
+        },
+        None,
+        like,
+    )
+    made = {split: [-1] * len(values) for split, values in columns.items()}
+    for split, places in filled.items():
+        for place, number in zip(places, numbers[split], strict=True):
+            made[split][place] = number
+    return feature, made
 
 
 def _labels(table: Table, name: str) -> list[Any]:

@@ -54,6 +54,6 @@ class MeanAccuracy(_Hits):
     """The mean over targets of the share of right answers."""
 
     def compute(self) -> float:
-        """Each target counts the same, however many classes it has."""
-        shares = self._shares()
-        return sum(shares.values()) / len(shares) if shares else math.nan
+        """Each target that some row has counts the same, however many classes and rows it has."""
+        shares = [share for share in self._shares().values() if not math.isnan(share)]
+        return sum(shares) / len(shares) if shares else math.nan

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 import modrack
+from modrack.runner.remeasure import remeasure
 from modrack_plugins.metrics.several import MeanAccuracy, TargetAccuracy
 from modrack_plugins.tasks.multi_task import MultiTask
 
@@ -62,6 +63,9 @@ def test_accuracies_by_target() -> None:
             meter.update(scores[rows], targets[rows])
     assert by_target.compute() == {"colour": 0.75, "size": pytest.approx(2 / 3)}
     assert mean.compute() == pytest.approx((0.75 + 2 / 3) / 2)
+    one = MeanAccuracy(data)
+    one.update(scores[:2], torch.tensor([[0, -1], [1, -1]]))
+    assert one.compute() == 0.5  # a target that no row has says nothing
 
 
 def people(folder: Path) -> Path:
@@ -83,6 +87,29 @@ def test_two_columns_of_a_file(tmp_path: Path) -> None:
     (answer,) = run.predict("a good film of 1")
     assert set(answer) == {"mood", "mood_probability", "year", "year_probability"}
     assert answer["year"] in "xyz"
+
+
+def test_a_row_of_a_file_may_lack_all_targets_but_one(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    rows = [f"a film of {n % 3}," + (f"{'ab'[n // 2 % 2]}," if n % 2 else f",{'xyz'[n % 3]}") for n in range(60)]
+    file.write_text("text,mood,year\n" + "\n".join(rows) + "\n")
+    words: dict[str, Any] = {
+        "dataset": "files", "dataset.path": str(file), "dataset.label": "mood,year", "model": "gru", "model.width": 8,
+        "model.vocabulary": 60, "epochs": 1, "threads": 1, "home": tmp_path / "home",
+    }  # fmt: skip
+    run = modrack.train(**words)
+    assert 0 <= run.metrics["test.mean-accuracy"] <= 1
+    other = tmp_path / "other.csv"
+    other.write_text("text,mood,year\n" + "".join(f"film {n},{'ab'[n % 2]},\n" for n in range(40)))
+    measured = remeasure(run, words=[f"dataset.path={other}"]).measured.values
+    assert 0 <= measured["target-accuracy.mood"] <= 1
+    assert measured["mean-accuracy"] == measured["target-accuracy.mood"]
+    file.write_text(file.read_text() + "a film of none,,\n")
+    with pytest.raises(modrack.UserError, match=r"row 61.*no label in mood or year"):
+        modrack.train(**words)
+    file.write_text("text,mood,year\n" + "".join(f"film {n},{'ab'[n % 2]},\n" for n in range(40)))
+    with pytest.raises(modrack.UserError, match="no row of train has a label in 'year'"):
+        modrack.train(**words)
 
 
 def test_a_bert_has_a_number_for_each_class_of_all_targets(tmp_path: Path) -> None:
