@@ -47,6 +47,7 @@ def command(
     modrack evaluate 3
     modrack evaluate 3 --split validation --metric f1 --metric confusion-matrix
     modrack evaluate 3 --dataset files dataset.path=new.csv
+    modrack evaluate 5 task.beam=8
     """
     import sys
 

@@ -16,6 +16,7 @@ from modrack.runner.encode import encode_split
 from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_metrics, sorts
+from modrack.runner.prediction import read_settings
 from modrack.runner.ready import Ready, make_ready
 from modrack.runner.steps import evaluation_batch
 from modrack_registry.errors import UserError
@@ -52,11 +53,14 @@ def remeasure(
 ) -> Remeasured:
     """Measure `run`'s model on `split` of its own dataset or of another, with its own metrics or with others.
 
-    `words` are options of the dataset and the metrics, and the few settings that matter. Nothing is recorded. Raises
-    UserError for data that are not of the sort, size or classes that the model was trained on.
+    `words` are options of the dataset, the metrics and the task, and the few settings that matter. Nothing is
+    recorded. Raises UserError for data that are not of the sort, size or classes that the model was trained on.
     """
     words = list(words)
     _refuse_words(run, words)
+    # They hold instead of the run's; the others belong to what is measured on.
+    of_task = [word for word in words if word.startswith("task.")]
+    words = [word for word in words if word not in of_task]
     kept = sorted((run.folder / "plugins").rglob("*.py"))
     # A file that is brought along wins over what the run kept of the same name.
     brought = {Path(each).stem for each in plugins}
@@ -69,7 +73,8 @@ def remeasure(
         words=words,
         environment={},
     )
-    ready = make_ready(run, checkpoint=checkpoint, device=experiment.settings.device)
+    values = read_settings(of_task)
+    ready = make_ready(run, checkpoint=checkpoint, device=experiment.settings.device, values=values)
     task = ready.experiment.needed("task")
     chosen = experiment.many("metric")
     check_metrics(chosen, ready.task, task.component)
@@ -139,11 +144,11 @@ def _refuse_words(run: Run, words: list[str]) -> None:
     mistakes = []
     for word in words:
         path = word.partition("=")[0]
-        if path.partition(".")[0] not in KINDS and path not in SETTINGS:
+        if path.partition(".")[0] not in KINDS and path not in SETTINGS and not path.startswith("task."):
             mistakes.append(
                 UserError(
                     f"{word}: run {run.id} is measured as it was trained.",
-                    f"What can be said: dataset.…=, metric.…=, {', '.join(f'{each}=' for each in SETTINGS)}.",
+                    f"What can be said: dataset.…=, metric.…=, task.…=, {', '.join(f'{each}=' for each in SETTINGS)}.",
                 )
             )
     if mistakes:

@@ -73,8 +73,21 @@ def test_what_does_not_fit_is_refused(say, home: Path) -> None:  # type: ignore[
         (1, None, ["model.width=3", "epochs=1"], "model.width=3: run 1 is measured as it was trained"),
         (3, "names", [], "that run 3 was not trained on: "),
         (1, None, ["dataset.nothing=1"], "nothing"),
+        (1, None, ["task=regression"], "task=regression: run 1 is measured as it was trained"),
+        (1, None, ["task.nothing=1"], "nothing"),
     ):
         with pytest.raises(UserError, match=said):
             remeasure(run(home, number), dataset=dataset, words=words)
     with pytest.raises(UserError, match="asks for logits"):
         remeasure(run(home, 2), metrics=["accuracy"])
+
+
+def test_an_option_of_the_task_holds_instead_of_the_runs(tmp_path: Path) -> None:
+    words = {"pretrained": False, "layers": 1, "width": 16, "heads": 2, "vocabulary": 60}
+    past = modrack.train(
+        model="bert", dataset="names", task="masked-lm", home=tmp_path, limit=60, steps=2, threads=1,
+        **{f"model.{name}": value for name, value in words.items()},
+    )  # fmt: skip
+    as_it_was, more_hidden = (remeasure(past, words=asked).measured.values for asked in ([], ["task.hidden=0.6"]))
+    assert as_it_was["loss"] == past.metrics["test.loss"] != more_hidden["loss"]
+    assert past.config["task"]["hidden"] == 0.15
