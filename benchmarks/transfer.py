@@ -1,15 +1,16 @@
 """Image classification from pretrained weights beside random ones, on few images of classes that were never seen.
 
     python benchmarks/transfer.py [--data /usr/share/datasets/fashion-mnist] [--seeds 5] [--few 10 40] [--home FOLDER]
+    python benchmarks/transfer.py --model timm/resnet10t
 
 Fashion-MNIST (Xiao et al., 2017, arXiv 1708.07747) is cut in two, and each image laid somewhere on an empty ground of
 twice its area, somewhat turned and scaled, as things are in photographs. (As they come all lie alike in the middle. The
 pixels alone say nearly all then, and pretraining won next to nothing: RESULTS.md.) A small ResNet of transformers
-learns five of its ten classes from 4,000 images each, written as a folder of png files; its checkpoint is in Hugging
-Face's layout. Then the other five classes are learned from a few images each, from that checkpoint and from random
-weights, with the same architecture, and by logistic regression on the pixels. A seed is other few images and another
-head (or other first weights). Test: 400 images of each of the five classes from Fashion-MNIST's own test set, the same
-for all.
+(or the model of timm that `--model` names) learns five of its ten classes from 4,000 images each, written as a folder
+of png files; its checkpoint is in Hugging Face's layout (timm's is its weights). Then the other five classes are
+learned from a few images each, from that checkpoint and from random weights, with the same architecture, and by
+logistic regression on the pixels. A seed is other few images and another head (or other first weights). Test: 400
+images of each of the five classes from Fashion-MNIST's own test set, the same for all.
 
 Learning rates were chosen on seed 100, which is in no figure; random weights get twice as many steps.
 """
@@ -58,6 +59,11 @@ def blank(folder: Path, seed: int) -> str:
     return str(folder)
 
 
+def start(folder: Path, seed: int) -> dict[str, Any]:
+    """Where random weights come from: a checkpoint; timm makes its models without one, by the run's seed."""
+    return {} if COMMON["model"].startswith("timm/") else {"model.checkpoint": blank(folder, seed)}
+
+
 def images(folder: Path, split: str) -> tuple[Any, Any]:
     """(uint8 (n, 28, 28), labels (n,)) from the two files of a split, in their format (yann.lecun.com's idx)."""
     with gzip.open(folder / f"{split}-images-idx3-ubyte.gz") as file:
@@ -94,8 +100,7 @@ def pretrain(home: Path, pixels: Any, labels: Any, epochs: int) -> Any:
     write(home / "seen", pixels, labels, SEEN, 4000, 0)
     run = modrack.train(
         home=home, epochs=epochs, batch_size=64, seed=0,
-        **{**COMMON, "model.checkpoint": blank(home / "blank", 0), "dataset.path": str(home / "seen"),
-           "optimizer.lr": 2e-3},
+        **{**COMMON, **start(home / "blank", 0), "dataset.path": str(home / "seen"), "optimizer.lr": 2e-3},
     )  # fmt: skip
     print(f"pretrained on {', '.join(NAMES[each] for each in SEEN)}: {run.metrics['test.accuracy']:.4f}", flush=True)
     return run
@@ -118,7 +123,12 @@ def main() -> None:
     words.add_argument("--few", type=int, nargs="*", default=[10, 40], help="images of each class to learn from")
     words.add_argument("--epochs", type=int, default=6, help="of the pretraining")
     words.add_argument("--checkpoint", help="instead of the pretraining: the folder that it left")
+    words.add_argument("--model", default=COMMON["model"], help="timm/NAME: a model of timm in place of the ResNet")
     asked = words.parse_args()
+    COMMON["model"] = asked.model
+    # timm names its layers in many ways, so that there is no one pattern for a body.
+    of_timm = asked.model.startswith("timm/")
+    recipes = {name: recipe for name, recipe in RECIPES.items() if not (of_timm and "freeze" in recipe)}
     with tempfile.TemporaryDirectory() as aside:
         home = asked.home or Path(aside)
         pixels, labels = images(asked.data, "train")
@@ -126,19 +136,19 @@ def main() -> None:
             pretrain(home, pixels, labels, asked.epochs).folder / "checkpoints" / "best"
         )
         for few in asked.few:
-            found: dict[str, list[float]] = {name: [] for name in (*RECIPES, "logistic regression")}
+            found: dict[str, list[float]] = {name: [] for name in (*recipes, "logistic regression")}
             for seed in range(asked.first, asked.first + asked.seeds):
                 folder = home / f"few-{few}-{seed}"
                 train = write(folder / "train", pixels, labels, NEW, few, seed)
                 test = write(folder / "test", *images(asked.data, "t10k"), NEW, 400, 0)
-                for name, recipe in RECIPES.items():
-                    start = blank(folder / "blank", seed) if name == "random" else checkpoint
+                for name, recipe in recipes.items():
+                    begun = start(folder / "blank", seed) if name == "random" else {"model.checkpoint": checkpoint}
                     # As many steps for any number of images, twice as many from random weights; validation is a few
                     # images, and so is looked at in the end alone.
                     steps = 300 if name == "random" else 150
                     run = modrack.train(
                         home=home, seed=seed, steps=steps, batch_size=16, evaluate_every=steps,
-                        **{**COMMON, **recipe, "model.checkpoint": start, "dataset.path": str(folder)},
+                        **{**COMMON, **recipe, **begun, "dataset.path": str(folder)},
                     )  # fmt: skip
                     found[name].append(run.metrics["test.accuracy"])
                 found["logistic regression"].append(logistic(train, test))
