@@ -190,7 +190,8 @@ class Task:
         return prepare_input(batch, self.data, self.processor)
 
     def count(self, batch: Batch, phase: str) -> Any:
-        """What the summed loss is divided by, from the prepared batch: a number, a tensor, or one a term."""
+        """What the summed loss is divided by, from the prepared batch: a number, a tensor, or one a term; 0 where it
+        has nothing of it."""
         return batch.size
 
     def step(self, parts: Any, batch: Batch, phase: str) -> Step:

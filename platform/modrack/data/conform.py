@@ -133,4 +133,4 @@ def _several(found: dict[str, list[str]], wanted: dict[str, list[str]], name: st
     if {target: found[target] for target in wanted} == wanted and list(found) == list(wanted):
         return None
     places = {target: [wanted[target].index(each) for each in found[target]] for target in wanted}
-    return lambda row: {target: places[target][row[target]] for target in wanted}
+    return lambda row: {target: _renumbered(row[target], places[target]) for target in wanted}

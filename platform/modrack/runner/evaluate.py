@@ -92,7 +92,9 @@ def evaluate(
         for term, each in losses.items():
             sums = [float(torch.stack(each).double().sum()), sum(float(count) for count in counts[term])]
             loss_sum, total = engine.sum(torch.tensor(sums, dtype=torch.float64)).tolist()
-            terms[term] = loss_sum / total
+            # A split may lack what a term counts: rows with one of several targets.
+            if total:
+                terms[term] = loss_sum / total
         if terms:
             # What training lowers is the sum of the terms.
             measured.values["loss"] = sum(terms.values())

@@ -81,7 +81,8 @@ def remeasure(
     other = dataset is not None or any(word.startswith("dataset.") for word in words)
     rows, used, notes = _rows(experiment, ready, split, other)
     encoded = encode_split(rows, ready.task)
-    if not other and experiment.settings.limit == ready.experiment.settings.limit:
+    # An option of the task may have changed what it makes of the same rows.
+    if not (other or of_task) and experiment.settings.limit == ready.experiment.settings.limit:
         digests = run.data.get("digests") or {}
         if split in digests and digests[split] != encoded.digest():
             notes.append(f"the rows of {split} are not those that run {run.id} saw")
@@ -143,7 +144,10 @@ def _of_others(made: Any, split: str) -> tuple[Any, str]:
 def _refuse_words(run: Run, words: list[str]) -> None:
     mistakes = []
     for word in words:
-        path = word.partition("=")[0]
+        path, sign, _ = word.partition("=")
+        if path.startswith("task.") and not sign:
+            mistakes.append(UserError(f"{word}: there is no value.", f"Write {word}=VALUE."))
+            continue
         if path.partition(".")[0] not in KINDS and path not in SETTINGS and not path.startswith("task."):
             mistakes.append(
                 UserError(

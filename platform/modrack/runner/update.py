@@ -166,7 +166,9 @@ class Update:
             (whole,) = sums.values()
             backward(whole, self._ratio(weight, total))
             return
-        scaled = [whole * weight / (total[name] if isinstance(total, dict) else total) for name, whole in sums.items()]
+        scaled = [
+            whole * weight / _counted(total[name] if isinstance(total, dict) else total) for name, whole in sums.items()
+        ]
         objective = scaled[0] if len(scaled) == 1 else torch.stack(scaled).sum()
         if self.scaler is not None:
             objective = self.scaler.scale(objective)
@@ -206,7 +208,7 @@ class Update:
         """What was learned since the last call: {"loss": mean, …}, and (step, loss) of the first that is not finite.
 
         One copy to the host, and one sum over the processes, which must ask together. Each mean is over everything
-        counted, as if it had been one batch.
+        counted, as if it had been one batch; where nothing was, there is none.
         """
         values: dict[str, float] = {}
         bad: tuple[int, float] | None = None
@@ -218,8 +220,9 @@ class Update:
             mine = sum(numbers)
             if self.engine.world > 1:
                 mine = self.engine.sum(torch.tensor(mine, dtype=torch.float64)).item()
-            values[f"{label}.loss" if label else "loss"] = mine / over
-            if len(self.learners) == 1 and label:  # Several terms: what is lowered is their sum.
+            if over:
+                values[f"{label}.loss" if label else "loss"] = mine / over
+            if over and len(self.learners) == 1 and label:  # Several terms: what is lowered is their sum.
                 values["loss"] = values.get("loss", 0.0) + mine / over
             for (step, _, _), number in zip(entries, numbers, strict=True):
                 if number - number != 0 and (bad is None or step < bad[0]):
@@ -237,6 +240,11 @@ class Update:
         self.losses.clear()
         self.logs.clear()
         return values, bad
+
+
+def _counted(total: Any) -> Any:
+    """What a loss is divided by: where a step has nothing that a term counts, its loss of 0 by 1."""
+    return total + (total == 0)
 
 
 def _scale(count: Any, factor: float) -> Any:

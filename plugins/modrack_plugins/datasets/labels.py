@@ -29,7 +29,9 @@ def encode_labels(
     if separator is not None:
         columns = {split: [_parts(value, separator) for value in values] for split, values in columns.items()}
     train = columns["train"]
-    if isinstance(train[0], list):
+    # Of other data that are measured, train may be empty.
+    shown = train or next(values for values in columns.values() if values)
+    if isinstance(shown[0], list):
         for split, values in columns.items():
             _refuse_lists_without(values, where[split])
         names = _known(like) or _names([label for row in train for label in row], where["train"])
@@ -50,7 +52,7 @@ def is_missing(value: Any) -> bool:
     return (
         value is None
         or (isinstance(value, str) and not value.strip())
-        or (isinstance(value, float) and not math.isfinite(value))
+        or (isinstance(value, float) and math.isnan(value))
     )
 
 
@@ -60,7 +62,7 @@ def _known(like: modrack.Data | None) -> list[str] | None:
 
 def _refuse_missing(values: list[Any], where: Callable[[int], str]) -> None:
     for place, value in enumerate(values):
-        if is_missing(value):
+        if is_missing(value) or value in (math.inf, -math.inf):
             raise modrack.UserError(f"{where(place)}: there is no label.", "Fill it in, or drop the row.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,14 +135,11 @@ def _one_of_several(
         from datasets import ClassLabel
 
         return ClassLabel(names=like.classes), {split: [-1] * len(values) for split, values in columns.items()}
-    if not filled["train"]:
+    if like is None and not filled["train"]:
         raise modrack.UserError(f"dataset.label: no row of train has a label in {name!r}.")
     feature, numbers = encode_labels(
         {split: [columns[split][place] for place in places] for split, places in filled.items()},
-        {
-            split: lambda place, split=split, places=places: where[split](places[place])
-            for split, places in filled.items()
-        },
+        {split: _among(where[split], places) for split, places in filled.items()},
         None,
         like,
     )
@@ -150,6 +148,11 @@ def _one_of_several(
         for place, number in zip(places, numbers[split], strict=True):
             made[split][place] = number
     return feature, made
+
+
+def _among(where: Callable[[int], str], places: list[int]) -> Callable[[int], str]:
+    """`where`, of the rows that were kept."""
+    return lambda place: where(places[place])
 
 
 def _labels(table: Table, name: str) -> list[Any]:

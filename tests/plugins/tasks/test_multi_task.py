@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +14,9 @@ import torch
 from torch.nn import functional as F
 
 import modrack
+from modrack.runner.parts import Parts
 from modrack.runner.remeasure import remeasure
+from modrack.runner.update import Update
 from modrack_plugins.metrics.several import MeanAccuracy, TargetAccuracy
 from modrack_plugins.tasks.multi_task import MultiTask
 
@@ -51,6 +56,46 @@ def test_a_row_that_lacks_a_target_teaches_the_others() -> None:
     torch.testing.assert_close(a["colour"], b["colour"])
     assert {name: int(value) for name, value in task().count(lacking, "train").items()} == {"colour": 2, "size": 1}
     assert b["size"] < a["size"]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 6])
+def test_blanks_teach_the_same_however_a_step_is_split(accumulate: int) -> None:
+    rows = [[0, -1], [1, -1], [-1, 2], [0, -1], [1, -1], [1, -1]]
+    given = batch(rows)
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(5, 5).double()
+    made = task()
+    alone = copy.deepcopy(layer)
+    scores, targets = alone(given["tabular"].double()), given["target"]
+    (
+        F.cross_entropy(scores[:, :2], targets[:, 0], ignore_index=-1)
+        + F.cross_entropy(scores[2:3, 2:], targets[2:3, 1])
+    ).backward()
+    parts = Parts({"model": layer})
+    update = Update(
+        parts, made, {"model": torch.optim.SGD(layer.parameters(), lr=1.0)}, {}, device=torch.device("cpu"),
+        autocast=contextlib.nullcontext(), seed=0, clip=None,
+    )  # fmt: skip
+    before = layer.weight.detach().clone()
+    made.forward = lambda part, each: part(each["tabular"].double())  # type: ignore[method-assign]
+    made.prepare = lambda each: each  # type: ignore[method-assign]
+    size = len(rows) // accumulate
+    update(0, [_slice(given, place, size) for place in range(0, len(rows), size)])
+    assert alone.weight.grad is not None
+    torch.testing.assert_close(before - layer.weight, alone.weight.grad)
+    # Of a step without a target nothing is learned for it, and nothing said.
+    update.take()
+    update(1, [_slice(given, 0, 2)])
+    values, bad = update.take()
+    assert bad is None
+    assert set(values) == {"colour.loss", "loss"}
+
+
+def _slice(given: Any, place: int, size: int) -> Any:
+    columns = {name: column[place : place + size] for name, column in given.items()}
+    return modrack.Batch(
+        columns, size=size, rows=torch.arange(place, place + size), training=True, key=(0, 0), place=place
+    )
 
 
 def test_accuracies_by_target() -> None:
@@ -104,6 +149,13 @@ def test_a_row_of_a_file_may_lack_all_targets_but_one(tmp_path: Path) -> None:
     measured = remeasure(run, words=[f"dataset.path={other}"]).measured.values
     assert 0 <= measured["target-accuracy.mood"] <= 1
     assert measured["mean-accuracy"] == measured["target-accuracy.mood"]
+    # The rows of year alone, and the targets the other way round.
+    other.write_text("text,mood,year\n" + "".join(f"film {n},,{'xyz'[n % 3]}\n" for n in range(40)))
+    turned = remeasure(run, words=[f"dataset.path={other}", "dataset.label=year,mood"]).measured.values
+    assert turned == remeasure(run, words=[f"dataset.path={other}"]).measured.values
+    assert math.isnan(turned["target-accuracy.mood"])
+    assert set(turned) >= {"loss", "year.loss"}
+    assert "mood.loss" not in turned
     file.write_text(file.read_text() + "a film of none,,\n")
     with pytest.raises(modrack.UserError, match=r"row 61.*no label in mood or year"):
         modrack.train(**words)
