@@ -4,7 +4,8 @@
     python benchmarks/loops.py [--epochs 1] [--words precision=fp32] fashion FOLDER
     python benchmarks/loops.py [--peers bare] reviews FOLDER CHECKPOINT
 
-Everything runs in one process and in turn, so that a machine whose speed drifts slows all alike. Times are of
+Everything runs in one process and in turn, so that a machine whose speed drifts slows all alike; a round is another
+seed, of weights and of the order of rows. Times are of
 the training loop alone (loading, evaluation and checkpoints excluded for all); ratios are of medians, above 1
 where modrack is faster. Accuracies are on the test split after the same number of epochs.
 """
@@ -31,6 +32,8 @@ from modrack_registry.registry import load_registry
 
 # (seconds, rows trained on, test accuracy)
 Result = tuple[float, int, float]
+# Trains once, with a seed.
+Runner = Callable[[int], Result]
 
 
 def images(name: str, **options: Any) -> tuple[torch.Tensor, ...]:
@@ -51,14 +54,13 @@ Network = Callable[[], nn.Module]
 
 
 def cnn(data: tuple[torch.Tensor, ...], **options: Any) -> nn.Module:
-    """The network of modrack's `cnn` from seed 0, as tutorials write it: each ReLU before the pooling, not behind it.
+    """The network of modrack's `cnn`, as tutorials write it: each ReLU before the pooling, not behind it.
 
     Both orders give the same numbers.
     """
     from types import SimpleNamespace
 
     made = load_registry().find("model", "cnn")
-    torch.manual_seed(0)
     shape, classes = tuple(data[0].shape[1:]), list(range(int(data[1].max()) + 1))
     facts = SimpleNamespace(
         shape=shape, classes=classes, outputs=len(classes), gives="image", target="class", restore=None
@@ -193,26 +195,26 @@ class Plain(nn.Module):
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 
-def hf_images(network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int) -> Result:
+def hf_images(network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int, seed: int) -> Result:
     """transformers.Trainer on tensors in memory."""
     x, y, tx, ty = data
     model = Plain(network())
     rows = [{"image": image, "labels": label} for image, label in zip(x, y, strict=True)]
-    seconds, trained, _ = hf_trainer(model, rows, None, None, epochs, batch_size, learning_rate=1e-3)
+    seconds, trained, _ = hf_trainer(model, rows, None, None, epochs, batch_size, learning_rate=1e-3, seed=seed)
     return seconds, trained, accuracy(model.net, tx, ty)
 
 
-def there(**peers: Callable[[], Result]) -> dict[str, Callable[[], Result]]:
+def there(**peers: Runner) -> dict[str, Runner]:
     """Those peers whose package is installed."""
     packages = {"Lightning": "lightning", "Accelerate": "accelerate", "HF Trainer": "accelerate"}
     found = {name.replace("_", " "): run for name, run in peers.items()}
     return {name: run for name, run in found.items() if find_spec(packages.get(name, "torch"))}
 
 
-def ours(words: dict[str, Any]) -> Result:
+def ours(words: dict[str, Any], seed: int) -> Result:
     """`modrack.train` with its defaults; the time is the one the run records for its loop."""
     with tempfile.TemporaryDirectory() as home:
-        run = modrack.train(home=home, **words)
+        run = modrack.train(home=home, **{"seed": seed, **words})
         rows = int(run.params["epochs"]) * int(run.data["sizes"]["train"])
         return rows / (run.samples_per_second or 1), rows, run.metrics["test.accuracy"]
 
@@ -239,22 +241,25 @@ def hf_trainer(model: Any, train: Any, test: Any, collator: Any, epochs: int, ba
         return seconds, epochs * len(train), float((guess.argmax(-1) == found.label_ids).mean())
 
 
-def compare(name: str, runners: dict[str, Callable[[], Result]], arguments: argparse.Namespace) -> None:
+def compare(name: str, runners: dict[str, Runner], arguments: argparse.Namespace) -> None:
     """Run all in turn, `--repeats` times, and print a table with ratios of the first to each."""
-    wanted, repeats = tuple((arguments.peers or "").split(",")), arguments.repeats
+    wanted, repeats = tuple((arguments.peers or "").split(";")), arguments.repeats
     runners = {name: run for name, run in runners.items() if name == "modrack" or name.startswith(wanted)}
     results: dict[str, list[Result]] = {each: [] for each in runners}
-    for _ in range(repeats):
+    for seed in range(repeats):
         for each, runner in runners.items():
-            results[each].append(runner())
+            torch.manual_seed(seed)
+            results[each].append(runner(seed))
     first = next(iter(runners))
     speeds = {each: statistics.median(rows / seconds for seconds, rows, _ in got) for each, got in results.items()}
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
     print(f"\n{name}, {repeats} rounds, torch {torch.__version__}, {where}\n")
     print("| loop | rows/s | modrack is | test accuracy |\n|---|---|---|---|")
     for each, got in results.items():
-        accuracy = statistics.mean(score for _, _, score in got)
-        print(f"| {each} | {speeds[each]:.0f} | {speeds[first] / speeds[each]:.2f}× | {accuracy:.4f} |")
+        scores = [score for _, _, score in got]
+        spread = f" ± {statistics.stdev(scores):.4f}" if repeats > 1 else ""
+        ratio = speeds[first] / speeds[each]
+        print(f"| {each} | {speeds[each]:.0f} | {ratio:.2f}× | {statistics.mean(scores):.4f}{spread} |")
 
 
 def digits(arguments: argparse.Namespace) -> None:
@@ -277,13 +282,13 @@ def fashion(arguments: argparse.Namespace) -> None:
 
 def image_loops(
     words: dict[str, Any], network: Network, data: tuple[torch.Tensor, ...], epochs: int, batch_size: int
-) -> dict[str, Callable[[], Result]]:
-    return {"modrack": lambda: ours(words)} | there(
+) -> dict[str, Runner]:
+    return {"modrack": lambda seed: ours(words, seed)} | there(
         **{
-            "bare fp32, DataLoader": lambda: bare(network, data, epochs, batch_size),
-            "Accelerate": lambda: accelerate(network, data, epochs, batch_size),
-            "Lightning": lambda: lightning(network, data, epochs, batch_size),
-            "HF Trainer": lambda: hf_images(network, data, epochs, batch_size),
+            "bare fp32, DataLoader": lambda _: bare(network, data, epochs, batch_size),
+            "Accelerate": lambda _: accelerate(network, data, epochs, batch_size),
+            "Lightning": lambda _: lightning(network, data, epochs, batch_size),
+            "HF Trainer": lambda seed: hf_images(network, data, epochs, batch_size, seed),
         }
     )
 
@@ -308,10 +313,9 @@ def reviews(arguments: argparse.Namespace) -> None:
     tokens = raw.map(lambda rows: tokenizer(rows["text"], truncation=True), batched=True, remove_columns=["text"])
     collator = DataCollatorWithPadding(tokenizer)
 
-    def trainer(**more: Any) -> Result:
-        torch.manual_seed(0)
+    def trainer(seed: int, **more: Any) -> Result:
         model = AutoModelForSequenceClassification.from_pretrained(arguments.checkpoint, num_labels=2)
-        return hf_trainer(model, tokens["train"], tokens["test"], collator, epochs, 16, **more)
+        return hf_trainer(model, tokens["train"], tokens["test"], collator, epochs, 16, seed=seed, **more)
 
     words = {
         "model": "bert", "model.checkpoint": arguments.checkpoint, "dataset": "files",
@@ -320,10 +324,10 @@ def reviews(arguments: argparse.Namespace) -> None:
     compare(
         "6-layer BERT on movie reviews, batch 16",
         {
-            "modrack": lambda: ours(words),
+            "modrack": lambda seed: ours(words, seed),
             "HF Trainer": trainer,
-            "HF Trainer, bf16, grouped by length": lambda: trainer(
-                bf16=True, train_sampling_strategy="group_by_length"
+            "HF Trainer, bf16, grouped by length": lambda seed: trainer(
+                seed, bf16=True, train_sampling_strategy="group_by_length"
             ),
         },
         arguments,
@@ -335,7 +339,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--limit", type=int, help="rows of a split, for more rounds in the same time")
-    parser.add_argument("--peers", help="only those peers whose name begins so, comma-separated")
+    parser.add_argument("--peers", help="only those peers whose name begins so, semicolons between")
     parser.add_argument("--words", help="options of modrack's runs, as in 'precision=fp32 compile=true'")
     verbs = parser.add_subparsers(required=True)
     verbs.add_parser("digits").set_defaults(run=digits)
