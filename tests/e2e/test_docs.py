@@ -23,6 +23,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
 
 
+@pytest.mark.slow
 def test_the_plugin_tutorial(environment: Any, add_code: Any, tmp_path: Path) -> None:
     """Blocks of code begin with the file they belong to; the others are lines for a shell."""
     ran = 0

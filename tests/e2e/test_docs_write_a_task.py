@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from modrack_registry.store import open_store
 
 PAGE = Path(__file__).parents[2] / "docs/write-a-task.md"
@@ -36,6 +38,7 @@ def test_outputs_are_told_apart() -> None:
     assert not shows("a\n", "a\nb")
 
 
+@pytest.mark.slow
 def test_the_page(environment: Any, add_code: Any, tmp_path: Path) -> None:
     ran = []
     for language, block in blocks():

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,11 @@ METRICS = {
 }  # fmt: skip
 SPOKEN = ("keyword-spotting", "speech-recognition")
 NEED_DATA = ("fashion-mnist", "reviews", "reviews-gru", "conll", "table", "distillation", "image-folder")
+# Those that take ten seconds and more.
+LONG = (
+    "names-from-scratch", "masked-lm", "multi-task", "causal-lm", "speech-recognition", "conll", "reviews",
+    "image-folder", "sentence-embeddings", "entities-bert",
+)  # fmt: skip
 TINY = ["model.layers=1", "model.width=16", "model.heads=2", "model.vocabulary=300"]
 
 
@@ -74,7 +80,11 @@ def vision_transformer(folder: Path) -> Path:
     return folder / "vit"
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def marked(example: Path) -> Any:
+    return pytest.param(example, id=example.stem, marks=[pytest.mark.slow] if example.stem in LONG else [])
+
+
+@pytest.mark.parametrize("example", map(marked, EXAMPLES))
 def test_example(example: Path, tmp_path: Path) -> None:
     words = ["limit=96", "steps=3", "device=cpu"]
     if example.stem == "fashion-mnist":

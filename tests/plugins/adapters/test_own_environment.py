@@ -25,7 +25,7 @@ def test_timm_and_torchvision(tmp_path):
     for words in (
         [sys.executable, "-m", "venv", str(tmp_path)],
         [str(python), "-m", "pip", "install", "-q", *LIBRARIES],
-        [str(python), "-m", "pip", "install", "-q", f"{ROOT}[timm]", "pytest", "pytest-timeout"],
+        [str(python), "-m", "pip", "install", "-q", f"{ROOT}[timm]", "pytest", "pytest-timeout", "pytest-xdist"],
     ):
         done = subprocess.run(words, capture_output=True, text=True, env=environment)
         if done.returncode and "pip" in words and "No matching distribution" in done.stderr:
@@ -33,7 +33,7 @@ def test_timm_and_torchvision(tmp_path):
         assert done.returncode == 0, done.stderr[-2000:]
     files = [str(HERE / f"test_adapter_{name}.py") for name in ("timm", "torchvision")]
     done = subprocess.run(
-        [str(python), "-m", "pytest", "-q", "-m", "slow", *files],
+        [str(python), "-m", "pytest", "-q", "-n", "0", "-m", "slow", *files],
         capture_output=True,
         text=True,
         env=environment | {"MODRACK_HOME": str(tmp_path / "runs")},
