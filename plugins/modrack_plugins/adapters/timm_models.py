@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import nn
 
 import modrack
 from modrack_plugins.hub_access import hub_reachable
+from modrack_plugins.quiet import quiet_loggers
 
 FILE = "model.safetensors"
 
@@ -65,15 +65,9 @@ def build(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without timm's remarks on how it fits weights, which are what was asked for."""
-    logger = logging.getLogger("timm")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with quiet_loggers("timm"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _try(model: nn.Module, what: str, channels: int, height: int, width: int) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import modrack
 from modrack_plugins.hub_access import hub_reachable
+from modrack_plugins.quiet import quiet_hub, quiet_loggers
 
 
 @modrack.dataset(gives=("text", "image", "audio", "tabular"), target=("class", "classes", "number", "tokens", "none"))
@@ -72,31 +73,20 @@ def _load(path: str, name: str | None, revision: str | None, streaming: bool) ->
 @contextlib.contextmanager
 def _quietly(*, offline: bool) -> Iterator[None]:
     """Without the libraries' bars and warnings; offline, without a request. All is as before afterwards."""
-    import logging
-
     import datasets
     import huggingface_hub
-    from huggingface_hub import utils as client
 
     config, constants = datasets.config, huggingface_hub.constants
     was_offline = config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
-    bars, client_bars = not datasets.are_progress_bars_disabled(), not client.are_progress_bars_disabled()
-    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
+    bars = not datasets.are_progress_bars_disabled()
     if offline:
         # What was downloaded before is still found.
         config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     datasets.disable_progress_bars()
-    client.disable_progress_bars()
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with quiet_hub(), quiet_loggers("datasets"):
+            yield
     finally:
         config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = was_offline
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         if bars:
             datasets.enable_progress_bars()
-        if client_bars:
-            client.enable_progress_bars()

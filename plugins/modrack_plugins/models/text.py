@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from modrack_plugins.models.first_token import read_first_token
 from modrack_plugins.models.fresh import Fresh, make_fresh
 from modrack_plugins.models.heads import READERS, Head, head_for
 from modrack_plugins.models.tokenizers import read_tokenizer
+from modrack_plugins.quiet import quiet_hub, quiet_loggers
 
 __all__ = ["Fresh", "build"]
 
@@ -69,25 +69,16 @@ def _restored(folder: Path, head: Head) -> nn.Module:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without the progress bars and remarks of transformers and huggingface_hub, which are as before afterwards."""
-    from huggingface_hub import utils as hub
     from transformers.utils import logging as chatter
 
-    bars, hub_bars = chatter.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
-    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
+    bars = chatter.is_progress_bar_enabled()
     chatter.disable_progress_bar()
-    hub.disable_progress_bars()
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with quiet_hub(), quiet_loggers("transformers"):
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         if bars:
             chatter.enable_progress_bar()
-        if hub_bars:
-            hub.enable_progress_bars()
 
 
 @contextlib.contextmanager
