@@ -1,9 +1,10 @@
 """Two heads on one body beside each head alone: `gru` on `names`, which language a name is in and what it names.
 
-    python benchmarks/multi_task.py [--seeds 3] [--limit 6000] [--epochs 20]
+    python benchmarks/multi_task.py [--seeds 3] [--limit 6000] [--epochs 20] [--only all half few]
 
-Twice: where every row has both targets, and where each row of train has one of them, every second row the other one.
-Then a body with two heads learns from all rows, and a head alone from the half that has its target, in as many steps.
+Three times: where every row has both targets; where each row of train has one of them, every second row the other one;
+and where all rows of train have the language, every twentieth what is named as well. In the last two a body with two
+heads learns from all rows, and a head alone from those that have its target.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import csv
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ MODEL: dict[str, Any] = {
     "model": "gru", "model.tokenizer": "characters", "model.vocabulary": 300, "model.max_length": 64,
     "model.embedding": 96, "model.dropout": 0.4, "model.blanks": 0.15, "ema": 0.998, "device": "cpu", "threads": 1,
 }  # fmt: skip
+# The targets that a row has, by its number.
+Has = Callable[[int], tuple[str, ...]]
 # {heads that learn: test accuracies of one seed after the other}
 Found = dict[str, dict[str, list[float]]]
 
@@ -61,8 +65,8 @@ def all_labelled(seeds: int, limit: int | None, epochs: int) -> Found:
     return found
 
 
-def half_labelled(seeds: int, limit: int | None, epochs: int) -> Found:
-    """Alone means a run of classification on the rows that have the target."""
+def partly_labelled(seeds: int, limit: int | None, epochs: dict[str, int], has: Has) -> Found:
+    """Alone means a run of classification on the rows that have the target, for epochs of its own."""
     made = load_registry().find("dataset", "names")
     options = {key: option.default for key, option in made.options.items()}
     splits = made.make({}, options | {"kinds": True})
@@ -73,24 +77,24 @@ def half_labelled(seeds: int, limit: int | None, epochs: int) -> Found:
             folder = Path(place) / heads
             folder.mkdir()
             for split, rows in splits.items():
-                write(folder / f"{split}.csv", list(rows)[:limit], kept, classes, halved=split == "train")
+                there = has if split == "train" else lambda _: TARGETS
+                write(folder / f"{split}.csv", list(rows)[:limit], kept, classes, there)
             words = {
                 "dataset": "files", "dataset.path": str(folder), "dataset.text": "text",
-                "dataset.label": ",".join(kept), "epochs": epochs * (1 if len(kept) > 1 else len(TARGETS)),
+                "dataset.label": ",".join(kept), "epochs": epochs[heads],
             }  # fmt: skip
             for seed in range(seeds):
                 train(found, heads, kept, words | {"seed": seed})
     return found
 
 
-def write(path: Path, rows: list[Any], kept: tuple[str, ...], classes: dict[str, list[str]], *, halved: bool) -> None:
-    """A csv of the `kept` targets; `halved`, row after row has another one of all targets and no more."""
+def write(path: Path, rows: list[Any], kept: tuple[str, ...], classes: dict[str, list[str]], has: Has) -> None:
+    """A csv of the `kept` targets, each row with those that it `has`; rows with none are left out."""
     with path.open("w", encoding="utf-8", newline="") as file:
         sheet = csv.writer(file)
         sheet.writerow(["text", *kept])
         for number, row in enumerate(rows):
-            has = (TARGETS[number % len(TARGETS)],) if halved else TARGETS
-            cells = [classes[name][row["label"][name]] if name in has else "" for name in kept]
+            cells = [classes[name][row["label"][name]] if name in has(number) else "" for name in kept]
             if any(cells):
                 sheet.writerow([row["text"], *cells])
 
@@ -100,6 +104,16 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=6000)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--only", nargs="*", default=["all", "half", "few"])
     asked = parser.parse_args()
-    table(all_labelled(asked.seeds, asked.limit, asked.epochs), "All rows have both targets")
-    table(half_labelled(asked.seeds, asked.limit, asked.epochs), "Each row of train has one target")
+    seeds, limit, epochs = asked.seeds, asked.limit, asked.epochs
+    if "all" in asked.only:
+        table(all_labelled(seeds, limit, epochs), "All rows have both targets")
+    if "half" in asked.only:
+        each = {"both": epochs} | dict.fromkeys((f"{name} alone" for name in TARGETS), 2 * epochs)
+        found = partly_labelled(seeds, limit, each, lambda number: (TARGETS[number % 2],))
+        table(found, "Each row of train has one target")
+    if "few" in asked.only:
+        each = {"both": epochs, "language alone": epochs, "kind alone": 5 * epochs}
+        found = partly_labelled(seeds, limit, each, lambda number: TARGETS[: 1 if number % 20 else 2])
+        table(found, "Every twentieth row of train has its kind too")
