@@ -18,24 +18,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import whole_splits
 from torch.nn import functional as F
 
 import modrack
-from modrack.configure.resolve import resolve
-from modrack.data.rows import chunks
-from modrack.runner.build import load_data
+from modrack.past import looking_in
 from modrack_plugins.metrics.features import features_of
 from modrack_plugins.metrics.frechet import Moments, distance
-from modrack_registry.registry import load_registry
 
 
 def pixels(words: dict[str, Any], model: str) -> dict[str, torch.Tensor]:
     """{split: images fp32 (n, channels, height, width) from 0 to 1}, as a run has them."""
-    data, splits = load_data(resolve(load_registry(), values={"model": model, **words}, environment={}))
-    return {
-        name: torch.from_numpy(np.stack(next(chunks(rows, 10**9))[data.input])).float() / 255
-        for name, rows in splits.items()
-    }
+    data, splits = whole_splits(model=model, **words)
+    return {name: torch.from_numpy(np.stack(rows[data.input])).float() / 255 for name, rows in splits.items()}
 
 
 def vae(words: dict[str, Any], home: Path) -> None:
@@ -71,9 +66,7 @@ def beside(words: dict[str, Any], home: Path, classifier: Any) -> None:
         "pixels of other images": mixed,
         "real images": train[torch.randperm(len(train), generator=draw)[: len(test)]],
     }
-    # Where a run is named, it is looked for beside the runs of today.
-    from modrack.past import looking_in
-
+    # A run that is named is looked for there.
     with looking_in(home), torch.no_grad():
         see = features_of(f"run:{classifier.id}", tuple(train.shape[1:]))
         real = moments(see, test)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import spread
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -256,10 +257,8 @@ def compare(name: str, runners: dict[str, Runner], arguments: argparse.Namespace
     print(f"\n{name}, {repeats} rounds, torch {torch.__version__}, {where}\n")
     print("| loop | rows/s | modrack is | test accuracy |\n|---|---|---|---|")
     for each, got in results.items():
-        scores = [score for _, _, score in got]
-        spread = f" ± {statistics.stdev(scores):.4f}" if repeats > 1 else ""
-        ratio = speeds[first] / speeds[each]
-        print(f"| {each} | {speeds[each]:.0f} | {ratio:.2f}× | {statistics.mean(scores):.4f}{spread} |")
+        accuracies = spread([accuracy for _, _, accuracy in got])
+        print(f"| {each} | {speeds[each]:.0f} | {speeds[first] / speeds[each]:.2f}× | {accuracies} |")
 
 
 def digits(arguments: argparse.Namespace) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from common import spread
 
 import modrack
 from modrack_registry.registry import load_registry
@@ -35,13 +36,10 @@ Found = dict[str, dict[str, list[float]]]
 def table(found: Found, title: str) -> None:
     print(f"\n{title}\n\n| heads that learn | {' | '.join(TARGETS)} |\n|---|---|---|")
     for heads, scores in found.items():
-        print(f"| {heads} | {' | '.join(spread(scores.get(name, [])) for name in TARGETS)} |", flush=True)
-
-
-def spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values) if len(values) > 1 else 0:.4f}"
+        print(
+            f"| {heads} | {' | '.join(spread(scores[name]) if name in scores else '' for name in TARGETS)} |",
+            flush=True,
+        )
 
 
 def train(found: Found, heads: str, learned: tuple[str, ...], words: dict[str, Any]) -> None:

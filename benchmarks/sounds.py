@@ -16,22 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import whole_splits
 
 import modrack
-from modrack.configure.resolve import resolve
-from modrack.data.rows import chunks
-from modrack.runner.build import load_data
 from modrack.runner.remeasure import remeasure
-from modrack_registry.registry import load_registry
 
 ALLISON = "/usr/share/asterisk/sounds/en_US_f_Allison"
 
 
 def splits_of(model: str, dataset: str, **options: Any) -> dict[str, Any]:
     """{split: all its rows}, as a run has them."""
-    values = {"model": model, "dataset": dataset, **options}
-    data, splits = load_data(resolve(load_registry(), values=values, environment={}))
-    return {name: (next(chunks(rows, 10**9)), data) for name, rows in splits.items()}
+    data, splits = whole_splits(model=model, dataset=dataset, **options)
+    return {name: (rows, data) for name, rows in splits.items()}
 
 
 def mean_mels(sounds: list[Any], rate: int) -> Any:

@@ -15,20 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import spread, whole_splits
 
 import modrack
-from modrack.configure.resolve import resolve
-from modrack.data.rows import chunks
-from modrack.runner.build import load_data
-from modrack_registry.registry import load_registry
 
 
 def rows_of(dataset: str, seed: int, **options: Any) -> dict[str, tuple[Any, Any]]:
     """{split: (inputs, targets)}, as a run with that seed has them."""
     values = {"model": "mlp", "dataset": dataset, "split_seed": seed, **options}
-    data, splits = load_data(resolve(load_registry(), values=values, environment={}))
-    whole = {name: next(chunks(rows, 10**9)) for name, rows in splits.items()}
-    return {name: (rows[data.input], np.asarray(rows[data.label])) for name, rows in whole.items()}
+    data, splits = whole_splits(**values)
+    return {name: (rows[data.input], np.asarray(rows[data.label])) for name, rows in splits.items()}
 
 
 def diabetes(seeds: int) -> list[str]:
@@ -177,14 +173,9 @@ def pretraining(seeds: int) -> list[str]:
             alike = {"scheduler": "one-cycle", "optimizer.lr": 6e-4, "batch_size": 32, "model.dropout": 0.2}
             after = modrack.train(epochs=4, **common, **alike, **{"model.checkpoint": f"run:{before.id}"})
             fresh = modrack.train(epochs=4, **common, **alike, **{"model.pretrained": False})
-            ours.append((after.metrics["test.accuracy"],))
-            theirs.append((fresh.metrics["test.accuracy"],))
-    return ["masked-lm on `names`, then 4 epochs of languages", "accuracy", *map(_spread, (ours, theirs))]
-
-
-def _spread(values: list[tuple[float]]) -> str:
-    numbers = [value for (value,) in values]
-    return f"{statistics.fmean(numbers):.4f} ± {statistics.stdev(numbers) if len(numbers) > 1 else 0:.4f}"
+            ours.append(after.metrics["test.accuracy"])
+            theirs.append(fresh.metrics["test.accuracy"])
+    return ["masked-lm on `names`, then 4 epochs of languages", "accuracy", spread(ours), spread(theirs)]
 
 
 ALL = {

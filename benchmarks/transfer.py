@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import spread
 from PIL import Image
 
 import modrack
@@ -153,8 +153,7 @@ def main() -> None:
                     found[name].append(run.metrics["test.accuracy"])
                 found["logistic regression"].append(logistic(train, test))
             for name, values in found.items():
-                spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-                print(f"| {few} a class | {name} | {statistics.fmean(values):.3f}{spread} |", flush=True)
+                print(f"| {few} a class | {name} | {spread(values, 3)} |", flush=True)
 
 
 if __name__ == "__main__":

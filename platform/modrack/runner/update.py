@@ -222,8 +222,8 @@ class Update:
                 mine = self.engine.sum(torch.tensor(mine, dtype=torch.float64)).item()
             if over:
                 values[f"{label}.loss" if label else "loss"] = mine / over
-            if over and len(self.learners) == 1 and label:  # Several terms: what is lowered is their sum.
-                values["loss"] = values.get("loss", 0.0) + mine / over
+                if len(self.learners) == 1 and label:  # Several terms: what is lowered is their sum.
+                    values["loss"] = values.get("loss", 0.0) + mine / over
             for (step, _, _), number in zip(entries, numbers, strict=True):
                 if number - number != 0 and (bad is None or step < bad[0]):
                     bad = (step, number)
