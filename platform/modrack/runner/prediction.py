@@ -126,7 +126,7 @@ def read_settings(words: Iterable[str]) -> dict[str, str]:
     values, mistakes = {}, []
     for word in words:
         path, sign, value = word.partition("=")
-        if sign and (path.startswith("task.") or path == "seed"):
+        if sign and (is_of_task(path) or path == "seed"):
             values[path] = value
         else:
             mistakes.append(
@@ -135,6 +135,11 @@ def read_settings(words: Iterable[str]) -> dict[str, str]:
     if mistakes:
         raise UserError.collect(mistakes)
     return values
+
+
+def is_of_task(path: str) -> bool:
+    """Whether a path is an option of the task; which task it is was settled when the model was trained."""
+    return path.startswith("task.") and path != "task.use"
 
 
 def predict(

@@ -16,7 +16,7 @@ from modrack.runner.encode import encode_split
 from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_metrics, sorts
-from modrack.runner.prediction import read_settings
+from modrack.runner.prediction import is_of_task, read_settings
 from modrack.runner.ready import Ready, make_ready
 from modrack.runner.steps import evaluation_batch
 from modrack_registry.errors import UserError
@@ -145,10 +145,10 @@ def _refuse_words(run: Run, words: list[str]) -> None:
     mistakes = []
     for word in words:
         path, sign, _ = word.partition("=")
-        if path.startswith("task.") and not sign:
+        if is_of_task(path) and not sign:
             mistakes.append(UserError(f"{word}: there is no value.", f"Write {word}=VALUE."))
             continue
-        if path.partition(".")[0] not in KINDS and path not in SETTINGS and not path.startswith("task."):
+        if path.partition(".")[0] not in KINDS and path not in SETTINGS and not is_of_task(path):
             mistakes.append(
                 UserError(
                     f"{word}: run {run.id} is measured as it was trained.",

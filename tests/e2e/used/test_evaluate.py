@@ -74,6 +74,7 @@ def test_what_does_not_fit_is_refused(say, home: Path) -> None:  # type: ignore[
         (3, "names", [], "that run 3 was not trained on: "),
         (1, None, ["dataset.nothing=1"], "nothing"),
         (1, None, ["task=regression"], "task=regression: run 1 is measured as it was trained"),
+        (1, None, ["task.use=regression"], "task.use=regression: run 1 is measured as it was trained"),
         (1, None, ["task.nothing=1"], "nothing"),
         (1, None, ["task.label_smoothing"], "Write task.label_smoothing=VALUE"),
     ):

@@ -47,7 +47,11 @@ def test_the_task_can_be_told_how_to_answer(say, home: Path, pictures: list[Path
     run = modrack.runs("id=1", home=home / "runs")[0]
     (again,) = run.predict(pictures[0], options={"task.guesses": 20})
     assert sum(chance for _, chance in again["guesses"]) == pytest.approx(1, abs=1e-3)
-    for word, said in (("epochs=3", "--set epochs=3: a model is asked as"), ("task.guesses=0", "task.guesses=0")):
+    for word, said in (
+        ("epochs=3", "--set epochs=3: a model is asked as"),
+        ("task.use=gan", "--set task.use=gan: a model is asked as"),
+        ("task.guesses=0", "task.guesses=0"),
+    ):
         wrong = say("predict", "1", pictures[0].name, "--set", word)
         assert wrong.returncode == 2
         assert said in wrong.stderr
