@@ -151,13 +151,15 @@ class Batch(dict[str, Any]):
 class Task:
     """What training means for a family of problems. Subclass it, and override what differs.
 
-    `emits` are the outputs that metrics may ask for. `phases` says which parts learn in which phase (None: all).
+    `emits` are the outputs that metrics may ask for; of several targets those of each, by its name: then the outputs of
+    a Step are {target: outputs} too, in evaluation of the rows that have the target. `phases` says which parts learn
+    in which phase (None: all).
     `additive` is False where a row's loss hangs on the other rows of its micro-batch, as in a contrast: accumulating
     is then not the big batch, but a mean over micro-batches where `count` is 1.
     Built after the model, with the model's processor (a tokenizer, for instance), or None.
     """
 
-    emits: tuple[str, ...] = ()
+    emits: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
     phases: Mapping[str, tuple[str, ...] | None] = {"train": None}
     additive: bool = True
 

@@ -18,7 +18,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 # What a run of an example gives, where it is not the accuracy.
 METRICS = {
-    "speech-recognition": "wer", "multi-task": "mean-accuracy",
+    "speech-recognition": "wer", "multi-task": "accuracy",
     "masked-lm": "perplexity", "causal-lm": "perplexity", "vae": "elbo", "gan": "frechet-distance",
     "wgan-gp": "frechet-distance", "diabetes": "rmse", "table": "r2", "sentence-embeddings": "retrieval-accuracy",
 }  # fmt: skip

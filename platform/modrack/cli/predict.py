@@ -107,12 +107,10 @@ def _object(answer: Answer) -> str:
 
 def _line(answer: Answer) -> list[str]:
     shown = cell(answer.input)
-    # One number says what it is by its place; of several nobody could tell which is which.
-    several = sum(isinstance(value, (int, float)) for value in answer.values.values()) > 1
-    values = [
-        f"{name}={_shown(value)}" if several and isinstance(value, (int, float)) else _shown(value)
-        for name, value in answer.values.items()
-    ]
+    # A label and one number say what they are by their place; of more nobody could tell which is which.
+    numbers = sum(isinstance(value, (int, float)) for value in answer.values.values())
+    named = numbers > 1 or len(answer.values) > 2
+    values = [f"{name}={_shown(value)}" if named else _shown(value) for name, value in answer.values.items()]
     return [*values, shown if len(shown) <= _TOLD else f"{shown[: _TOLD - 1]}…"]
 
 

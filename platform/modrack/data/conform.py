@@ -28,7 +28,7 @@ def conform(rows: Any, found: Data, wanted: Data, name: str, whose: str) -> tupl
     column, label = wanted.input, wanted.label
     # Characters are no classes: one that train lacks counts as a mistake.
     if label is not None and wanted.target == "several":
-        change = _several(found.targets, wanted.targets, name, whose)
+        change = _several(found, wanted, name, whose)
         rows = _mapped(rows, label, change, wanted.features[label]) if change is not None else rows
     elif label is not None and found.target != "text" and found.classes not in (None, wanted.classes):
         places = [(wanted.classes or []).index(each) for each in found.classes or []]
@@ -124,13 +124,23 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
 
 
-def _several(found: dict[str, list[str]], wanted: dict[str, list[str]], name: str, whose: str) -> Any:
-    """What turns a row's classes into those of the same names; None where they are numbered alike."""
-    for target, classes in wanted.items():
-        if target not in found:
-            raise UserError(f"{name} lacks the target {target!r} of {whose}.", f"It has: {_listed(list(found))}.")
-        _refuse_unknown(found[target], classes, f"{name}: {target}", whose)
-    if {target: found[target] for target in wanted} == wanted and list(found) == list(wanted):
+def _several(found: Data, wanted: Data, name: str, whose: str) -> Any:
+    """What turns a row's targets into those of the same names; None where they are alike."""
+    there = found.targets
+    places: dict[str, list[int]] = {}
+    for target, facts in wanted.targets.items():
+        if target not in there:
+            raise UserError(f"{name} lacks the target {target!r} of {whose}.", f"It has: {_listed(list(there))}.")
+        if there[target].target != facts.target:
+            raise UserError(
+                f"{name}: the target {target!r} is a {there[target].target}; {whose} was trained on a {facts.target}."
+            )
+        known, classes = facts.classes or [], there[target].classes or []
+        _refuse_unknown(classes, known, f"{name}: {target}", whose)
+        places[target] = [known.index(each) for each in classes]
+    if found.features[found.label] == wanted.features[wanted.label] and list(there) == list(places):
         return None
-    places = {target: [wanted[target].index(each) for each in found[target]] for target in wanted}
-    return lambda row: {target: _renumbered(row[target], places[target]) for target in wanted}
+    return lambda row: {
+        target: _renumbered(row[target], renumbered) if renumbered else row[target]
+        for target, renumbered in places.items()
+    }

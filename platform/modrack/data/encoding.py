@@ -40,18 +40,26 @@ def encode_input(rows: Rows, data: Data, processor: Any) -> dict[str, Any]:
         )
     else:
         encoded[data.gives] = column
+    for name, facts in data.targets.items():
+        encoded[target_column(name)] = encode_target(rows, facts)
     encoded["target"] = encode_target(rows, data)
     return encoded
+
+
+def target_column(name: str) -> str:
+    """What the encoded column of one of several targets is called."""
+    return f"target.{name}"
 
 
 def encode_target(rows: Rows, data: Data) -> Any:
     """The label column as an array: int64 (n,), multi-hot fp32 (n, classes), or fp32 (n,).
 
-    Of several targets int64 (n, targets). None where there is none, or a text.
+    Where a row lacks one of several targets, it is -1 of a class and NaN of a number. None where there is no target, or
+    a text, or a class a word.
     """
     import numpy as np
 
-    if data.label is None or data.label not in rows.columns:
+    if data.label is None or data.target == "several" or data.label not in rows:
         return None
     column = rows[data.label]
     if data.target == "class":
@@ -63,8 +71,6 @@ def encode_target(rows: Rows, data: Data) -> Any:
         return hot
     if data.target == "number":
         return np.asarray(column, np.float32)
-    if data.target == "several":
-        return column.astype(np.int64)
     return None
 
 

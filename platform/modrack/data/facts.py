@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,9 @@ class Data:
     restore: Path | None = None
     _train: Any = field(default=None, repr=False)
     _statistics: tuple[list[float], list[float]] | None = field(default=None, repr=False)
+    # Of a target that is a number; of several, those that are, by name.
     _target: tuple[float, float] | None = field(default=None, repr=False)
+    _targets: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -75,15 +77,33 @@ class Data:
     def outputs(self) -> int:
         """How many numbers a model's head gives for a row: one a class (of all targets), or one for a number."""
         if self.targets:
-            return sum(map(len, self.targets.values()))
+            return sum(each.outputs for each in self.targets.values())
         return len(self.classes) if self.classes else 1
 
     @property
-    def targets(self) -> dict[str, list[str]]:
-        """The classes of each of several targets, by its name; empty where there is one, or none."""
-        if self.target != "several":
-            return {}
-        return {name: list(feature.names) for name, feature in self.features[self.label].items()}
+    def targets(self) -> dict[str, Data]:
+        """Each of several targets by its name, as the facts there would be if it were the only one.
+
+        Its column is `rows["label.name"]`. Empty where there is one target, or none.
+        """
+        return self._single if self.target == "several" else {}
+
+    @cached_property
+    def _single(self) -> dict[str, Data]:
+        made = {}
+        for name, feature in self.features[self.label].items():
+            label = f"{self.label}.{name}"
+            features = {column: each for column, each in self.features.items() if column != self.label}
+            made[name] = replace(
+                self,
+                target=_ordered(feature, is_words(self.features[self.input]))[0],
+                label=label,
+                classes=class_names(feature),
+                features=type(self.features)(features | {label: feature}),
+                _target=self._targets.get(name),
+                _targets={},
+            )
+        return made
 
     @property
     def inputs(self) -> list[str]:
@@ -142,6 +162,11 @@ class Data:
             "std": self.std,
             "target_mean": self.target_mean,
             "target_std": self.target_std,
+            "targets": {
+                name: [each.target_mean, each.target_std]
+                for name, each in self.targets.items()
+                if each.target == "number"
+            },
         }
 
     @classmethod
@@ -154,10 +179,12 @@ class Data:
         facts["shape"] = tuple(facts["shape"]) if facts["shape"] is not None else None
         mean, std = facts.pop("mean"), facts.pop("std")
         middle, spread = facts.pop("target_mean", None), facts.pop("target_std", None)
+        single = facts.pop("targets", {})
         return cls(
             **facts,
             _statistics=(mean, std) if mean is not None else None,
             _target=(middle, spread) if middle is not None else None,
+            _targets={name: (mean, std) for name, (mean, std) in single.items()},
         )
 
 
@@ -226,10 +253,10 @@ def _input(features: Any, gives: tuple[str, ...], name: str) -> tuple[str, str]:
 
 
 def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tuple[str | None, str]:
-    """The target's column and its sort. Beside words, a list of classes is one a word."""
+    """The target's column and its sort."""
     worded = is_words(features[column])
     for other, feature in features.items():
-        for sort in sorted(target_sorts(feature), key=lambda sort: worded and sort != "tokens"):
+        for sort in _ordered(feature, worded):
             if other != column and (sort in target if target else sort not in SAID):
                 return other, sort
     if not target or "none" in target:
@@ -245,6 +272,11 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
         f"dataset {name}: no column holds a target ({' or '.join(target)}).",
         _columns(features) + f' Write target="{others[0] if others else "none"}", or add the column.',
     )
+
+
+def _ordered(feature: Any, worded: bool) -> list[str]:
+    """The sorts that a column can be a target of, the likeliest first: beside words a list of classes is one a word."""
+    return sorted(target_sorts(feature), key=lambda sort: worded and sort != "tokens")
 
 
 def _shape(train: Any, column: str, sort: str, name: str) -> tuple[int, ...] | None:

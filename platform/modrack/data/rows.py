@@ -23,7 +23,8 @@ class Rows:
     A column is uint8 (n, channels, height, width) for images (a list of arrays where sizes differ), list[str] for
     texts (list[list[str]] where they are cut into words), int64 (n,) or fp32 (n,) for numbers, fp32 (n, length) for
     fixed-length lists, else a list of arrays. Rows of a table are fp32 (n, columns): numbers, NaN where one is missing;
-    categories by their place in the list of names, -1 where one is missing.
+    categories by their place in the list of names, -1 where one is missing. Of a column of named parts, such as several
+    targets, `rows["column.part"]` is one part.
     """
 
     def __init__(self, table: Any, features: Any, first: int = 0, split: str = "", chosen: Any = None) -> None:
@@ -36,9 +37,12 @@ class Rows:
         return int(self._table.num_rows) if self._chosen is None else len(self._chosen)
 
     def __contains__(self, column: str) -> bool:
-        return column in self.columns
+        return column in self.columns or self._part(column) is not None
 
     def __getitem__(self, column: str) -> Any:
+        part = self._part(column)
+        if part is not None:
+            return self._lone(*part, column)[column]
         feature = self._features[column]
         kind = type(feature).__name__
         if kind in ("Array2D", "Array3D"):
@@ -70,6 +74,25 @@ class Rows:
         """The column as plain Python values."""
         values: list[Any] = self._column(column).to_pylist()
         return values
+
+    def _part(self, column: str) -> tuple[str, str] | None:
+        """The column and the name of the part that `column` means; None where it is a whole column, or nothing."""
+        if column in self.columns:
+            return None
+        for whole, feature in self._features.items():
+            name = column.removeprefix(f"{whole}.")
+            if name != column and isinstance(feature, dict) and name in feature:
+                return whole, name
+        return None
+
+    def _lone(self, whole: str, part: str, column: str) -> Rows:
+        """These rows with a part of a column as their only column, named `column`."""
+        import pyarrow as pa
+        import pyarrow.compute as compute
+
+        # Through the struct, whose own offset and gaps `struct_field` minds.
+        values = compute.struct_field(self._column(whole), [part])
+        return Rows(pa.table({column: values}), {column: self._features[whole][part]}, self._first, self._split)
 
     def _column(self, column: str) -> Any:
         values = self._table.column(column)

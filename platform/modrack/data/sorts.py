@@ -12,7 +12,7 @@
 | list of ClassLabel                          |          | classes, tokens |
 | Value("float…")                             |          | number    |
 | Value("string"), where the dataset says so  |          | text      |
-| {name: ClassLabel}, where it says so        |          | several   |
+| {name: one of those above}, where it says so |         | several   |
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ def target_sorts(feature: Any) -> tuple[str, ...]:
         return ("classes", "tokens")
     if type(feature).__name__ == "Value" and feature.dtype.startswith("float"):
         return ("number",)
-    if is_record(feature) and len(categories(feature)) == len(feature) > 1:
-        return ("several",)
+    if isinstance(feature, dict) and len(feature) > 1:
+        single = [set(target_sorts(each)) - set(SAID) for each in feature.values()]
+        return ("several",) if all(single) else ()
     return ("text",) if _is_string(feature) else ()
 
 

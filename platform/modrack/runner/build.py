@@ -20,14 +20,15 @@ from modrack.runner.compiled import compile_part
 from modrack.runner.ema import Ema
 from modrack.runner.encode import encode_split
 from modrack.runner.engine import Engine
-from modrack.runner.evaluate import monitored, seed_all
+from modrack.runner.evaluate import seed_all
 from modrack.runner.facts import gather_facts
 from modrack.runner.feeder import Feeder
-from modrack.runner.fit import check_metrics, check_model, classes_checked, pick_task
+from modrack.runner.fit import check_model, classes_checked, pick_task
 from modrack.runner.hardware import probe, probe_onednn
 from modrack.runner.kernels import choose_kernels
 from modrack.runner.largest import try_largest
 from modrack.runner.lora import add_adapters
+from modrack.runner.measures import choose_measures, monitored
 from modrack.runner.memory_plan import is_fsdp
 from modrack.runner.noise import mix
 from modrack.runner.one_batch import try_one_batch
@@ -69,12 +70,8 @@ def build(
     parts = Parts.of(model_choice.component.make({"data": data}, model_choice.options), model_choice.component.where)
     add_adapters(parts, settings)
     task: Task = task_choice.component.make({"data": data, "processor": parts.processor}, task_choice.options)
-    metrics = experiment.many("metric")
-    check_metrics(metrics, task, task_choice.component)
-    for choice in metrics:
-        # Each evaluation makes new ones; what does not fit the data must show before the run starts.
-        choice.component.make({"data": data}, choice.options)
-    monitored(metrics, settings.monitor)
+    measures = choose_measures(experiment, task, task_choice.component, data)
+    monitored(measures, settings.monitor)
     streamed = data.sizes["train"] is None
     encoded = {name: encode_split(split, task) for name, split in splits.items() if not (streamed and name == "train")}
     if not streamed:
@@ -147,7 +144,7 @@ def build(
         device,
         feeders,
         update,
-        metrics,
+        measures,
         steps,
         model_choice.component.name,
         facts.parameters,

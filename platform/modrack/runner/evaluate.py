@@ -10,17 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modrack.configure.experiment import Choice
-from modrack.data.facts import Data
 from modrack.runner.engine import Engine
 from modrack.runner.feeder import Feeder
-from modrack.runner.fit import wanted_outputs
+from modrack.runner.measures import Measure
 from modrack.runner.noise import mix
 from modrack.runner.parts import Parts
 from modrack.runner.sharding import let_go
 from modrack.seam import Batch, Step, Task
-from modrack_registry.errors import RunFailed, UserError
-from modrack_registry.suggest import did_you_mean
+from modrack_registry.errors import RunFailed
 
 
 @dataclass
@@ -39,8 +36,7 @@ def evaluate(
     parts: Parts,
     task: Task,
     feeder: Feeder,
-    metrics: list[Choice],
-    data: Data,
+    measures: list[Measure],
     *,
     autocast: Any,
     seed: int,
@@ -52,12 +48,12 @@ def evaluate(
     Of several processes each goes through its share; what the metrics need is gathered, so that all know the values.
     """
     engine = engine or Engine()
-    meters = []
-    for choice in metrics:
-        meter = choice.component.make({"data": data}, choice.options)
+    meters = [(each, each.new()) for each in measures]
+    for _, meter in meters:
         if hasattr(meter, "to"):
             meter.to(feeder.device)
-        meters.append((choice, meter, wanted_outputs(choice.component)))
+    # Of several targets a split may lack some, of which nothing is measured then.
+    met = {each.name for each in measures if each.target is None}
     losses: dict[str, list[Tensor]] = {}
     counts: dict[str, list[Any]] = {}
     with torch.inference_mode(), evaluating(parts), forked_rng(feeder.device):
@@ -75,9 +71,9 @@ def evaluate(
                     losses.setdefault(term, []).append(loss.float().sum() * weight)
                     count = counted[term] if isinstance(counted, dict) else counted
                     counts.setdefault(term, []).append(count * weight)
-            for _, meter, wanted in meters:
+            for measure, meter in meters:
                 try:
-                    outputs = {name: step.outputs[name] for name in wanted}
+                    outputs = measure.outputs(step.outputs)
                 except KeyError as error:
                     raise RunFailed(
                         f"task {type(task).__name__} promises the output {error} and did not give it."
@@ -86,7 +82,10 @@ def evaluate(
                     outputs = {
                         name: engine.gather(each[:0] if batch.filler else each) for name, each in outputs.items()
                     }
+                if measure.target is not None and not any(len(each) for each in outputs.values()):
+                    continue
                 meter.update(**outputs)
+                met.add(measure.name)
         measured = Measured()
         terms = {}
         for term, each in losses.items():
@@ -99,11 +98,23 @@ def evaluate(
             # What training lowers is the sum of the terms.
             measured.values["loss"] = sum(terms.values())
             measured.values |= {f"{term}.loss": value for term, value in terms.items() if term}
-        for choice, meter, _ in meters:
-            _take(measured, metric_name(choice, metrics), meter.compute())
+        for measure, meter in meters:
+            if measure.name not in met:
+                continue
+            _take(measured, measure.name, meter.compute())
             if hasattr(meter, "picture"):
-                measured.pictures[metric_name(choice, metrics)] = meter.picture
+                measured.pictures[measure.name] = meter.picture
+    _add_means(measured, measures)
     return measured
+
+
+def _add_means(measured: Measured, measures: list[Measure]) -> None:
+    """Over all targets that the rows have, where each is measured by the same."""
+    for metric in dict.fromkeys(each.metric for each in measures if each.shared):
+        names = [each.name for each in measures if each.metric == metric]
+        values = [measured.values[name] for name in names if name in measured.values]
+        if values:
+            measured.values[metric] = sum(values) / len(values)
 
 
 def forwards(parts: Parts, task: Task, feeder: Feeder, *, autocast: Any, seed: int) -> Iterator[tuple[Batch, Step]]:
@@ -117,48 +128,6 @@ def forwards(parts: Parts, task: Task, feeder: Feeder, *, autocast: Any, seed: i
             prepared = task.prepare(batch)
             made = task.evaluate(parts, prepared)
         yield prepared, made
-
-
-def monitored(metrics: list[Choice], asked: str | None) -> tuple[str, str]:
-    """Which value says what is best, and its good direction: as asked, or the first metric that has one, or the loss.
-
-    Raises UserError for a value that no evaluation gives.
-    """
-    known_ways = {f"validation.{metric_name(choice, metrics)}": direction(choice) or "" for choice in metrics} | {
-        "validation.loss": "lower"
-    }
-    if asked is None:
-        return next((name, better) for name, better in known_ways.items() if better)
-    full = asked if asked.startswith("validation.") else f"validation.{asked}"
-    # A metric that gives several numbers has a name for each, after its own.
-    known = next((better for name, better in known_ways.items() if full == name or full.startswith(f"{name}.")), None)
-    if known is None:
-        raise UserError(f"monitor={asked}: no evaluation gives that.", did_you_mean(full, known_ways))
-    return full, known or "lower"
-
-
-def direction(choice: Choice) -> str | None:
-    """Whether more of this metric is better: higher, lower, or None where neither is."""
-    better = choice.component.facts.get("better")
-    return better[0] if isinstance(better, tuple) else better
-
-
-def directions(metrics: list[Choice]) -> dict[str, str]:
-    """The good direction of every value that a run records, by its whole name."""
-    found = {"train.loss": "lower"}
-    for split in ("validation", "test"):
-        found[f"{split}.loss"] = "lower"
-        for choice in metrics:
-            better = direction(choice)
-            if better:
-                found[f"{split}.{metric_name(choice, metrics)}"] = better
-    return found
-
-
-def metric_name(choice: Choice, metrics: list[Choice]) -> str:
-    """The bare name, or the full one where two metrics share it."""
-    name = choice.component.name
-    return name if sum(each.component.name == name for each in metrics) == 1 else choice.component.full
 
 
 def _take(measured: Measured, name: str, value: Any) -> None:

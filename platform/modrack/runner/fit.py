@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,32 +65,6 @@ def pick_task(experiment: Experiment, data: Data, model: Component) -> Choice:
         f"{data.gives} with the target {data.target}.",
         _what_fits(experiment.registry, data, model),
     )
-
-
-def check_metrics(choices: list[Choice], task: Task, component: Component) -> None:
-    """Raise UserError for metrics that ask for an output which the task does not emit."""
-    mistakes = []
-    for choice in choices:
-        wanted = wanted_outputs(choice.component)
-        missing = [each for each in wanted if each not in task.emits]
-        if missing:
-            mistakes.append(
-                UserError(
-                    f"{choice.component.where} asks for {_listed(missing)}, which task {component.name} does not emit.",
-                    f"It emits {_listed(list(task.emits))}: call update's parameters so, or choose another metric.",
-                )
-            )
-    if mistakes:
-        raise UserError.collect(mistakes)
-
-
-def wanted_outputs(metric: Component) -> tuple[str, ...]:
-    """The outputs a metric asks for: the parameter names of its `update`."""
-    update: Any = getattr(metric.factory, "update", None)
-    if update is None:
-        raise UserError(f"{metric.where}: it has no method `update`.", "Write `def update(self, …):` in it.")
-    parameters = list(inspect.signature(update).parameters.values())[1:]
-    return tuple(each.name for each in parameters if each.default is inspect.Parameter.empty)
 
 
 def check_classes(model: Component, data: Data, logits: Any) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from modrack.runner.checkpoint import SHARDED, load_parts, load_state, match_formats, save_checkpoint
-from modrack.runner.evaluate import Measured, evaluate, forwards, monitored
+from modrack.runner.evaluate import Measured, evaluate, forwards
+from modrack.runner.measures import monitored
 from modrack.runner.pictures import keep_picture
 from modrack.runner.report import EpochLine, Reporter
 from modrack.runner.rig import Rig
@@ -58,7 +59,7 @@ class Training:
         self.seconds = 0.0
         self._log, self._request, self.event = log, request, event
         self._reason: str | None = None
-        self.monitor, self.better = monitored(rig.metrics, self.settings.monitor)
+        self.monitor, self.better = monitored(rig.measures, self.settings.monitor)
         callbacks = [
             choice.component.make({"data": rig.data}, choice.options)
             for choice in (rig.experiment.many("callback") if rig.engine.main or rig.sharded else [])
@@ -225,8 +226,7 @@ class Training:
             rig.parts,
             rig.task,
             rig.feeders[split],
-            rig.metrics,
-            rig.data,
+            rig.measures,
             autocast=rig.autocast,
             seed=self.settings.seed,
             engine=rig.engine,

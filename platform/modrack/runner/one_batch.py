@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from modrack.runner.evaluate import buffers_kept, evaluating, forked_rng, monitored
+from modrack.runner.evaluate import buffers_kept, evaluating, forked_rng
 from modrack.runner.fit import check_classes, classes_checked
+from modrack.runner.measures import monitored
 from modrack.runner.rehearsal import refused_where_sharded, rehearse
 from modrack.runner.rig import Rig
 from modrack.seam import Batch, Task
@@ -49,7 +51,7 @@ def try_one_batch(rig: Rig) -> None:
 def _check_monitor(rig: Rig, step: Any) -> None:
     """Raise UserError where the loss is to say what is best, and the task has none to measure."""
     settings = rig.experiment.settings
-    if step.loss is not None or monitored(rig.metrics, settings.monitor)[0] != "validation.loss":
+    if step.loss is not None or monitored(rig.measures, settings.monitor)[0] != "validation.loss":
         return
     asked = "monitor=loss" if settings.monitor else f"patience={settings.patience}" if settings.patience else None
     if asked is not None:
@@ -59,10 +61,14 @@ def _check_monitor(rig: Rig, step: Any) -> None:
         )
 
 
-def _check_step(task: Task, step: Any, phase: str, needs: tuple[str, ...] = ()) -> None:
-    missing = [name for name in needs if name not in step.outputs]
-    if missing:
-        raise UserError(
-            f"task {type(task).__name__} emits {', '.join(task.emits)}, but its {phase} step gave no {missing[0]!r}.",
-            f"Add it to the outputs of Step; there is: {', '.join(step.outputs) or 'nothing'}.",
-        )
+def _check_step(task: Task, step: Any, phase: str, needs: Any = ()) -> None:
+    of_targets = needs if isinstance(needs, Mapping) else {None: needs}
+    for target, names in of_targets.items():
+        outputs = step.outputs if target is None else step.outputs.get(target, {})
+        missing = [name for name in names if name not in outputs]
+        if missing:
+            raise UserError(
+                f"task {type(task).__name__} emits {', '.join(names)}{f' of {target}' if target else ''}, but its "
+                f"{phase} step gave no {missing[0]!r}.",
+                f"Add it to the outputs of Step; there is: {', '.join(outputs) or 'nothing'}.",
+            )

@@ -15,7 +15,8 @@ from modrack.data.splits import NAMES
 from modrack.runner.encode import encode_split
 from modrack.runner.evaluate import Measured, evaluate
 from modrack.runner.feeder import Feeder
-from modrack.runner.fit import check_metrics, sorts
+from modrack.runner.fit import sorts
+from modrack.runner.measures import choose_measures
 from modrack.runner.prediction import is_of_task, read_settings
 from modrack.runner.ready import Ready, make_ready
 from modrack.runner.steps import evaluation_batch
@@ -76,8 +77,7 @@ def remeasure(
     values = read_settings(of_task)
     ready = make_ready(run, checkpoint=checkpoint, device=experiment.settings.device, values=values)
     task = ready.experiment.needed("task")
-    chosen = experiment.many("metric")
-    check_metrics(chosen, ready.task, task.component)
+    measures = choose_measures(experiment, ready.task, task.component, ready.data)
     other = dataset is not None or any(word.startswith("dataset.") for word in words)
     rows, used, notes = _rows(experiment, ready, split, other)
     encoded = encode_split(rows, ready.task)
@@ -97,8 +97,7 @@ def remeasure(
         ready.parts,
         ready.task,
         feeder,
-        chosen,
-        ready.data,
+        measures,
         autocast=ready.autocast,
         seed=ready.experiment.settings.seed,
     )

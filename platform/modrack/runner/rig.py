@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from modrack.configure.experiment import Choice, Experiment
+from modrack.configure.experiment import Experiment
 from modrack.data.facts import Data
 from modrack.runner.engine import Engine
+from modrack.runner.measures import Measure
 from modrack.runner.parts import Parts
 from modrack.runner.plan import Facts, Plan
 from modrack.runner.sharding import is_sharded
@@ -30,7 +31,7 @@ class Rig:
     device: torch.device
     feeders: dict[str, Any]
     update: Update
-    metrics: list[Choice]
+    measures: list[Measure]
     total_steps: int
     model_name: str
     parameters: int

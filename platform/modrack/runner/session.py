@@ -15,11 +15,11 @@ from modrack.past import looking_in
 from modrack.runner.build import build
 from modrack.runner.disk import check_room
 from modrack.runner.engine import joined
-from modrack.runner.evaluate import directions
 from modrack.runner.export import export
 from modrack.runner.figures import figures
 from modrack.runner.kernels import kernels_kept
 from modrack.runner.loop import Training
+from modrack.runner.measures import directions
 from modrack.runner.outset import run_start, started_facts, write_facts
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.rig import Rig
@@ -129,7 +129,7 @@ def _recorded(store: Store, recorder: Recorder, rig: Rig, report: Reporter, chec
             training = Training(
                 rig, recorder.folder, log=recorder.log, report=report, request=request, event=recorder.event
             )
-            recorder.set(better=directions(rig.metrics))
+            recorder.set(better=directions(rig.measures))
             if checkpoint is not None:
                 training.load(checkpoint)
                 recorder.event("resumed", {"step": training.step, "checkpoint": checkpoint.name})

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from modrack.data.facts import Data
-from modrack.runner.fit import sorts, wanted_outputs
+from modrack.runner.fit import sorts
+from modrack.runner.measures import wanted_outputs
 from modrack.testing.kit import CheckFailed, NotApplicable
 from modrack.testing.sample import CLASSES, sample
 from modrack.testing.subject import Subject

@@ -39,8 +39,8 @@ def sample(gives: str, target: str = "class") -> tuple[Data, dict[str, Any]]:
         "tokens": (Sequence(names), [[len(word) % CLASSES for word in row] for row in words]),
         "text": (Value("string"), [" ".join(row[:2]) for row in words]),
         "several": (
-            {"first": names, "second": names},
-            [{"first": row % CLASSES, "second": row // CLASSES % CLASSES} for row in range(ROWS)],
+            {"first": names, "second": names, "third": Value("float32")},
+            [{"first": row % CLASSES, "second": row // CLASSES % CLASSES, "third": row / 10} for row in range(ROWS)],
         ),
         "none": None,
     }

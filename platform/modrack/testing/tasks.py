@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -47,15 +48,18 @@ def check_emits_what_it_promises(subject: Subject) -> None:
     batch = task.prepare(next(iter(feeder.epoch(0)))[0])
     with torch.no_grad(), evaluating(parts):
         step = task.evaluate(parts, batch)
-    for name in task.emits:
-        if name not in step.outputs:
-            raise CheckFailed(
-                f"{subject.component.file}: it emits {name!r} and gave {', '.join(step.outputs) or 'nothing'}"
-            )
-        if len(step.outputs[name]) != batch.size:
-            raise CheckFailed(
-                f"{subject.component.file}: output {name!r} has {len(step.outputs[name])} entries for {batch.size} rows"
-            )
+    several = isinstance(task.emits, Mapping)
+    for target, names in task.emits.items() if isinstance(task.emits, Mapping) else [("", task.emits)]:
+        outputs = step.outputs.get(target, {}) if several else step.outputs
+        for name in names:
+            if name not in outputs:
+                raise CheckFailed(
+                    f"{subject.component.file}: it emits {name!r} and gave {', '.join(outputs) or 'nothing'}"
+                )
+            if len(outputs[name]) != batch.size:
+                raise CheckFailed(
+                    f"{subject.component.file}: output {name!r} has {len(outputs[name])} entries for {batch.size} rows"
+                )
 
 
 def check_phases_name_parts(subject: Subject) -> None:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from modrack_plugins.datasets.composing import Names
 
 
-@modrack.dataset(name="cldr-entities", gives="text", target="tokens", example={"rows": 300})
+# What a sentence is about that has names of several kinds, or no name.
+MIXED, NOTHING = "several", "none"
+
+
+@modrack.dataset(name="cldr-entities", gives="text", target=("tokens", "several"), example={"rows": 300})
 def cldr_entities(
     *,
     rows: Annotated[
@@ -21,6 +25,7 @@ def cldr_entities(
     held: Annotated[float, Gt(0), Lt(0.5), "share of the names for test, and half as many for validation"] = 0.2,
     scheme: Annotated[Literal["bio", "bioes"], "how spans are tagged"] = "bio",
     seed: Annotated[int, Ge(0), "of the split of the names, and of the sentences"] = 0,
+    about: Annotated[bool, "a second target, a class a sentence: the kind of its names"] = False,
 ) -> Any:
     """Composed English sentences with territories, languages and currencies, whose names are those of Unicode's CLDR.
 
@@ -36,7 +41,10 @@ def cldr_entities(
     kinds = sorted(pools["train"])
     prefixes = "BI" if scheme == "bio" else "BIES"
     tags = ["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes)]
-    features = Features({"tokens": Sequence(Value("string")), "tags": Sequence(ClassLabel(names=tags))})
+    label: Any = Sequence(ClassLabel(names=tags))
+    if about:
+        label = {"tags": label, "about": ClassLabel(names=[*kinds, MIXED, NOTHING])}
+    features = Features({"tokens": Sequence(Value("string")), "tags": label})
     seen: set[str] = set()
     splits: dict[str, Any] = {}
     for split, size in (("train", rows), ("validation", rows // 10), ("test", rows // 5)):
@@ -44,11 +52,19 @@ def cldr_entities(
         splits[split] = Dataset.from_dict(
             {
                 "tokens": [words for words, _ in sentences],
-                "tags": [write_spans(spans, len(words), scheme) for words, spans in sentences],
+                "tags": [
+                    {"tags": tags, "about": _about(spans)} if about else tags
+                    for tags, spans in ((write_spans(spans, len(words), scheme), spans) for words, spans in sentences)
+                ],
             },
             features=features,
         )
     return DatasetDict(splits)
+
+
+def _about(spans: list[tuple[str, int, int]]) -> str:
+    kinds = {kind for kind, _, _ in spans}
+    return MIXED if len(kinds) > 1 else next(iter(kinds), NOTHING)
 
 
 def _names() -> Names:

@@ -95,26 +95,19 @@ def _several(label: str | None, train: Table) -> list[str]:
 
 def _targets(
     tables: dict[str, Table], names: list[str], where: Any, like: modrack.Data | None
-) -> tuple[dict[str, Any], dict[str, list[dict[str, int]]]]:
-    """(feature, {split: rows}) of several columns of labels; -1 for one that a row lacks. Each row has one at least."""
-    from datasets import ClassLabel
-
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """(feature, {split: rows}) of several columns of labels; None for one that a row lacks. Each row has some."""
     features: dict[str, Any] = {}
-    encoded: dict[str, dict[str, list[int]]] = {}
+    encoded: dict[str, dict[str, list[Any]]] = {}
     for name in names:
-        known = None if like is None else replace(like, classes=like.targets.get(name), target="class")
+        known = None if like is None else like.targets.get(name)
         columns = {split: _labels(table, name) for split, table in tables.items()}
         features[name], encoded[name] = _one_of_several(name, columns, where, known)
-        if not isinstance(features[name], ClassLabel):
-            raise modrack.UserError(
-                f"{tables['train'].name}: the column {name!r} holds numbers that are measured.",
-                "Of several targets each is a class: words, or few whole numbers.",
-            )
-    made: dict[str, list[dict[str, int]]] = {}
+    made: dict[str, list[dict[str, Any]]] = {}
     for split in tables:
         rows = list(zip(*(encoded[name][split] for name in names), strict=True))
         for place, row in enumerate(rows):
-            if max(row) < 0:
+            if all(value is None for value in row):
                 raise modrack.UserError(
                     f"{where[split](place)}: there is no label in {' or '.join(names)}.",
                     "Fill one in, or drop the row.",
@@ -125,16 +118,14 @@ def _targets(
 
 def _one_of_several(
     name: str, columns: dict[str, list[Any]], where: Any, like: modrack.Data | None
-) -> tuple[Any, dict[str, list[int]]]:
-    """What `encode_labels` makes of the cells that hold something, and -1 for the others."""
+) -> tuple[Any, dict[str, list[Any]]]:
+    """What `encode_labels` makes of the cells that hold something, and None for the others."""
     filled = {
         split: [place for place, value in enumerate(values) if not is_missing(value)]
         for split, values in columns.items()
     }
     if like is not None and not any(filled.values()):
-        from datasets import ClassLabel
-
-        return ClassLabel(names=like.classes), {split: [-1] * len(values) for split, values in columns.items()}
+        return like.features[like.label], {split: [None] * len(values) for split, values in columns.items()}
     if like is None and not filled["train"]:
         raise modrack.UserError(f"dataset.label: no row of train has a label in {name!r}.")
     feature, numbers = encode_labels(
@@ -143,7 +134,7 @@ def _one_of_several(
         None,
         like,
     )
-    made = {split: [-1] * len(values) for split, values in columns.items()}
+    made: dict[str, list[Any]] = {split: [None] * len(values) for split, values in columns.items()}
     for split, places in filled.items():
         for place, number in zip(places, numbers[split], strict=True):
             made[split][place] = number

@@ -34,7 +34,7 @@ DROPOUTS = (
 def adapt(config: Any, data: modrack.Data, dropout: float | None) -> None:
     """Put classes, problem and dropout into a configuration."""
     if data.target != "none":
-        several = [f"{target}: {name}" for target, classes in data.targets.items() for name in classes]
+        several = [f"{target}: {name}" for target, facts in data.targets.items() for name in facts.classes or ["value"]]
         names = data.classes or several or ["value"]
         config.num_labels = len(names)
         config.id2label = dict(enumerate(names))

@@ -51,9 +51,11 @@ BODIES: Mapping[str, Head] = dict.fromkeys(READERS, Head("AutoModel", "", "read 
 
 
 def head_for(data: modrack.Data, heads: Mapping[str, Head] = READERS) -> Head:
-    """The head for the data's target. Raises UserError where there is none."""
-    if data.target not in heads:
-        raise modrack.UserError(
-            f"A text model has no head for the target {data.target}.", f"It has: {', '.join(heads)}."
-        )
-    return heads[data.target]
+    """The head for the data's target. Raises UserError where there is none.
+
+    Where one of several targets is a class a word, the others are read at the first token.
+    """
+    target = "tokens" if any(each.target == "tokens" for each in data.targets.values()) else data.target
+    if target not in heads:
+        raise modrack.UserError(f"A text model has no head for the target {target}.", f"It has: {', '.join(heads)}.")
+    return heads[target]

@@ -52,20 +52,35 @@ def build(
             ) from None
     else:
         processor = train_tokenizer(data.texts(TEXTS), tokenizer, vocabulary, max_length)
-    size = data.outputs
-    model = Recurrent(cell, shape, len(processor), size, processor.pad_token_id, each_token=data.target == "tokens")
+    # Of several targets some may be of each token and others of the whole text.
+    sorts = {each.target for each in data.targets.values()} or {data.target}
+    each_token, whole = "tokens" in sorts, sorts != {"tokens"}
+    model = Recurrent(
+        cell, shape, len(processor), data.outputs, processor.pad_token_id, each_token=each_token, whole=whole
+    )
     model.processor = processor
     return model
 
 
 class Recurrent(nn.Module):
-    """Token numbers (n, t) → logits: (n, outputs), or (n, t, outputs) where each token has its own."""
+    """Token numbers (n, t) → logits: (n, outputs) of the `whole` text, (n, t, outputs) where `each_token` has its own.
+
+    Of both a dict, {"whole": …, "tokens": …}.
+    """
 
     def __init__(
-        self, cell: Literal["LSTM", "GRU"], shape: Shape, tokens: int, outputs: int, pad: int, *, each_token: bool
+        self,
+        cell: Literal["LSTM", "GRU"],
+        shape: Shape,
+        tokens: int,
+        outputs: int,
+        pad: int,
+        *,
+        each_token: bool = False,
+        whole: bool = True,
     ) -> None:
         super().__init__()
-        self.pooling = None if each_token else shape.pooling
+        self.pooling, self.each_token, self.whole = shape.pooling, each_token, whole
         self.embed = nn.Embedding(tokens, shape.embedding, pad)
         self.blank, self.dropout = nn.Dropout1d(shape.blanks), nn.Dropout(shape.dropout)
         directions = 2 if shape.bidirectional else 1
@@ -79,7 +94,7 @@ class Recurrent(nn.Module):
         for layer in (*self.there, *self.back):
             _initialise(layer)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor | dict[str, Tensor]:
         """`input_ids` int64 (n, t); `attention_mask` (n, t), 1 where there is a token; None where nothing is padded."""
         lengths = None if attention_mask is None else attention_mask.sum(1)
         places = _turned(input_ids, lengths)
@@ -90,10 +105,12 @@ class Recurrent(nn.Module):
             if self.back:
                 states = torch.cat([ahead, _pick(self.back[number](_pick(inputs, places))[0], places)], -1)
             states = self.dropout(states)
-        if self.pooling is not None:
-            states = self._pool(states, attention_mask, lengths)
-        logits: Tensor = self.head(states)
-        return logits
+        logits: dict[str, Tensor] = {}
+        if self.whole:
+            logits["whole"] = self.head(self._pool(states, attention_mask, lengths))
+        if self.each_token:
+            logits["tokens"] = self.head(states)
+        return logits if len(logits) > 1 else next(iter(logits.values()))
 
     def _pool(self, states: Tensor, mask: Tensor | None, lengths: Tensor | None) -> Tensor:
         """(n, t, size) → (n, size), of real tokens only."""

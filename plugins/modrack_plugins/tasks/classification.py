@@ -37,13 +37,13 @@ class Classification(modrack.Task):
         smoothing = self.label_smoothing if batch.training else 0.0
         if target.ndim == 2 and self.data.target == "class":
             # Shares of classes, as mixup makes them.
-            loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing)
+            loss = F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
         elif self.data.target == "classes":
             spread = target * (1 - smoothing) + smoothing / 2
             # The mean over classes, as torch's own, so that the loss does not grow with their number.
             loss = F.binary_cross_entropy_with_logits(logits, spread, reduction="none").mean(1)
         else:
-            loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing)
+            loss = F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
         return modrack.Step(loss, {"logits": logits, "target": target})
 
     def predict(self, parts: Any, batch: Batch) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class TokenClassification(modrack.Task):
         import numpy as np
 
         label = self.data.label
-        if label is None or label not in rows.columns:
+        if label is None or label not in rows:
             return None
         targets = []
         for number, (labels, words, kept) in enumerate(zip(rows[label], spans, places, strict=True)):

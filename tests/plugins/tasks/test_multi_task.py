@@ -11,26 +11,39 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 from torch.nn import functional as F
 
 import modrack
+from modrack.configure.resolve import resolve
+from modrack.data.facts import Data, derive
+from modrack.runner.measures import choose_measures, monitored
 from modrack.runner.parts import Parts
 from modrack.runner.remeasure import remeasure
 from modrack.runner.update import Update
-from modrack_plugins.metrics.several import MeanAccuracy, TargetAccuracy
 from modrack_plugins.tasks.multi_task import MultiTask
+from modrack_registry.registry import load_registry
 
-TARGETS = {"colour": ["red", "green"], "size": ["s", "m", "l"]}
+
+def facts(*rows: dict[str, Any]) -> Data:
+    """Of a colour and a size, or of what the rows have."""
+    label: dict[str, Any] = {"colour": ClassLabel(names=["red", "green"]), "size": ClassLabel(names=["s", "m", "l"])}
+    if rows:
+        label = {"colour": label["colour"], "price": Value("float32")}
+    features = Features({"row": Sequence(Value("float32"), length=5), "label": label})
+    given = list(rows) or [{"colour": n % 2, "size": n % 3} for n in range(30)]
+    table = Dataset.from_dict({"row": [[0.0] * 5] * len(given), "label": given}, features=features)
+    return derive(DatasetDict(train=table), name="own", gives="tabular", target="several")[0]
 
 
 def task(**options: Any) -> MultiTask:
-    data: Any = SimpleNamespace(targets=TARGETS, gives="tabular", target="several", mean=None)
-    return MultiTask(data, None, **options)
+    return MultiTask(facts(), None, **options)
 
 
 def batch(targets: list[list[int]], training: bool = True) -> Any:
     table = torch.randn(len(targets), 5, generator=torch.Generator().manual_seed(0))
-    return modrack.Batch({"tabular": table, "target": torch.tensor(targets)}, size=len(targets), training=training)
+    columns = {f"target.{name}": torch.tensor(targets)[:, at] for at, name in enumerate(("colour", "size"))}
+    return modrack.Batch({"tabular": table, **columns}, size=len(targets), training=training)
 
 
 def test_each_head_has_the_loss_it_would_have_alone() -> None:
@@ -39,8 +52,8 @@ def test_each_head_has_the_loss_it_would_have_alone() -> None:
     made, counts = task().step(parts, given, "train"), task().count(given, "train")
     assert isinstance(made.loss, dict)
     scores = given["tabular"]
-    for at, (name, columns) in enumerate((("colour", slice(0, 2)), ("size", slice(2, 5)))):
-        alone = F.cross_entropy(scores[:, columns], given["target"][:, at])
+    for name, columns in (("colour", slice(0, 2)), ("size", slice(2, 5))):
+        alone = F.cross_entropy(scores[:, columns], given[f"target.{name}"])
         torch.testing.assert_close(made.loss[name] / counts[name], alone)
     weighted = task(weights=[1, 0.5]).step(parts, given, "train").loss
     assert isinstance(weighted, dict)
@@ -66,11 +79,8 @@ def test_blanks_teach_the_same_however_a_step_is_split(accumulate: int) -> None:
     layer = torch.nn.Linear(5, 5).double()
     made = task()
     alone = copy.deepcopy(layer)
-    scores, targets = alone(given["tabular"].double()), given["target"]
-    (
-        F.cross_entropy(scores[:, :2], targets[:, 0], ignore_index=-1)
-        + F.cross_entropy(scores[2:3, 2:], targets[2:3, 1])
-    ).backward()
+    scores, colours, sizes = alone(given["tabular"].double()), given["target.colour"], given["target.size"]
+    (F.cross_entropy(scores[:, :2], colours, ignore_index=-1) + F.cross_entropy(scores[2:3, 2:], sizes[2:3])).backward()
     parts = Parts({"model": layer})
     update = Update(
         parts, made, {"model": torch.optim.SGD(layer.parameters(), lr=1.0)}, {}, device=torch.device("cpu"),
@@ -98,19 +108,54 @@ def _slice(given: Any, place: int, size: int) -> Any:
     )
 
 
-def test_accuracies_by_target() -> None:
-    data: Any = SimpleNamespace(targets=TARGETS)
-    by_target, mean = TargetAccuracy(data), MeanAccuracy(data)
-    scores = torch.tensor([[1.0, 0, 1, 0, 0], [1, 0, 0, 1, 0], [0, 1, 0, 0, 1], [0, 1, 0, 0, 1]])
-    targets = torch.tensor([[0, 0], [1, 1], [1, 0], [1, -1]])
-    for meter in (by_target, mean):
-        for rows in (slice(0, 1), slice(1, 4)):
-            meter.update(scores[rows], targets[rows])
-    assert by_target.compute() == {"colour": 0.75, "size": pytest.approx(2 / 3)}
-    assert mean.compute() == pytest.approx((0.75 + 2 / 3) / 2)
-    one = MeanAccuracy(data)
-    one.update(scores[:2], torch.tensor([[0, -1], [1, -1]]))
-    assert one.compute() == 0.5  # a target that no row has says nothing
+def test_a_number_beside_a_class_is_learned_in_deviations_and_told_in_its_units() -> None:
+    prices = [2.0, None, 4.0, 6.0, 8.0, None]
+    data = facts(*[{"colour": n % 2 if n < 30 else None, "price": prices[n % 6]} for n in range(36)])
+    price = data.targets["price"]
+    assert (price.target, price.outputs, data.outputs) == ("number", 1, 3)
+    assert price.target_mean == pytest.approx(5, abs=1)
+    again = type(data).from_dict(data.to_dict())
+    assert (again.targets["price"].target_mean, again.targets["price"].target_std) == (
+        price.target_mean,
+        price.target_std,
+    )
+    made = MultiTask(data, None)
+    assert price.target_mean is not None
+    assert price.target_std is not None
+    mean, std = price.target_mean, price.target_std
+    table = torch.tensor([[1.0, 0, 0.5], [0, 1, -1], [0, 1, 2]])
+    given = modrack.Batch(
+        {
+            "tabular": table,
+            "target.colour": torch.tensor([0, -1, 0]),
+            "target.price": torch.tensor([mean, math.nan, mean + std]),
+        },
+        size=3,
+    )
+    parts: Any = SimpleNamespace(model=lambda x: x)
+    step, counts = made.step(parts, given, "train"), made.count(given, "train")
+    assert {name: int(count) for name, count in counts.items()} == {"colour": 2, "price": 2}
+    assert isinstance(step.loss, dict)
+    torch.testing.assert_close(step.loss["price"], torch.tensor(0.5**2 + 1.0))
+    torch.testing.assert_close(step.loss["colour"], F.cross_entropy(table[[0, 2], :2], torch.tensor([0, 0])) * 2)
+    measured = made.evaluate(parts, given).outputs
+    torch.testing.assert_close(measured["price"]["prediction"], mean + std * torch.tensor([0.5, 2]))
+    assert [len(each) for each in measured["colour"].values()] == [2, 2]
+    told = made.predict(parts, given)
+    assert told["colour"] == ["red", "green", "green"]
+    assert told["price"] == pytest.approx([mean + std * 0.5, mean - std, mean + 2 * std])
+
+
+def test_a_target_that_no_row_has_takes_no_part_in_the_mean() -> None:
+    data = facts()
+    made = MultiTask(data, None)
+    experiment = resolve(load_registry(), values={"model": "mlp", "dataset": "digits", "task": "multi-task"})
+    measures = choose_measures(experiment, made, experiment.needed("task").component, data)
+    # By default there are metrics of numbers and of spans too; what fits no target is left out.
+    assert [each.name for each in measures] == ["colour.accuracy", "size.accuracy"]
+    assert monitored(measures, None) == ("validation.accuracy", "higher")
+    assert monitored(measures, "size.accuracy") == ("validation.size.accuracy", "higher")
+    assert [each.component.name for each in experiment.many("metric")] == ["accuracy"]
 
 
 def people(folder: Path) -> Path:
@@ -126,9 +171,7 @@ def test_two_columns_of_a_file(tmp_path: Path) -> None:
     }  # fmt: skip
     run = modrack.train(home=tmp_path / "home", **words)
     assert run.task == "multi-task"
-    assert {"test.target-accuracy.mood", "test.target-accuracy.year", "test.mean-accuracy", "test.mood.loss"} <= set(
-        run.metrics
-    )
+    assert {"test.mood.accuracy", "test.year.accuracy", "test.accuracy", "test.mood.loss"} <= set(run.metrics)
     (answer,) = run.predict("a good film of 1")
     assert set(answer) == {"mood", "mood_probability", "year", "year_probability"}
     assert answer["year"] in "xyz"
@@ -143,17 +186,18 @@ def test_a_row_of_a_file_may_lack_all_targets_but_one(tmp_path: Path) -> None:
         "model.vocabulary": 60, "epochs": 1, "threads": 1, "home": tmp_path / "home",
     }  # fmt: skip
     run = modrack.train(**words)
-    assert 0 <= run.metrics["test.mean-accuracy"] <= 1
+    assert 0 <= run.metrics["test.accuracy"] <= 1
     other = tmp_path / "other.csv"
     other.write_text("text,mood,year\n" + "".join(f"film {n},{'ab'[n % 2]},\n" for n in range(40)))
     measured = remeasure(run, words=[f"dataset.path={other}"]).measured.values
-    assert 0 <= measured["target-accuracy.mood"] <= 1
-    assert measured["mean-accuracy"] == measured["target-accuracy.mood"]
+    assert 0 <= measured["mood.accuracy"] <= 1
+    assert measured["accuracy"] == measured["mood.accuracy"]
     # The rows of year alone, and the targets the other way round.
     other.write_text("text,mood,year\n" + "".join(f"film {n},,{'xyz'[n % 3]}\n" for n in range(40)))
     turned = remeasure(run, words=[f"dataset.path={other}", "dataset.label=year,mood"]).measured.values
     assert turned == remeasure(run, words=[f"dataset.path={other}"]).measured.values
-    assert math.isnan(turned["target-accuracy.mood"])
+    assert turned["accuracy"] == turned["year.accuracy"]
+    assert "mood.accuracy" not in turned
     assert set(turned) >= {"loss", "year.loss"}
     assert "mood.loss" not in turned
     file.write_text(file.read_text() + "a film of none,,\n")
@@ -162,6 +206,47 @@ def test_a_row_of_a_file_may_lack_all_targets_but_one(tmp_path: Path) -> None:
     file.write_text("text,mood,year\n" + "".join(f"film {n},{'ab'[n % 2]},\n" for n in range(40)))
     with pytest.raises(modrack.UserError, match="no row of train has a label in 'year'"):
         modrack.train(**words)
+
+
+def test_a_number_and_a_class_of_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    rows = [f"{n % 11},{'ab'[n % 2]},{n % 11 * 1.5 if n % 3 else ''}" for n in range(90)]
+    file.write_text("size,kind,price\n" + "\n".join(rows) + "\n")
+    words: dict[str, Any] = {
+        "dataset": "files", "dataset.path": str(file), "dataset.label": "kind,price", "model": "mlp", "epochs": 1,
+        "threads": 1, "home": tmp_path / "home",
+    }  # fmt: skip
+    run = modrack.train(**words)
+    assert {"test.kind.accuracy", "test.price.rmse", "test.price.r2"} <= set(run.metrics)
+    # No metric is of both, so that none speaks for all.
+    assert not {"test.accuracy", "test.rmse", "test.price.accuracy"} & set(run.metrics)
+    (answer,) = run.predict({"size": 3.0})
+    assert set(answer) == {"kind", "kind_probability", "price"}
+    assert 0 < answer["price"] < 16
+    measured = remeasure(run, words=[f"dataset.path={file}"]).measured.values
+    assert set(measured) >= {"kind.accuracy", "price.rmse"}
+    file.write_text("size,kind,price\n" + "\n".join(f"{n},a,{'xyz'[n % 3]}" for n in range(30)) + "\n")
+    with pytest.raises(modrack.UserError, match="is no number"):
+        remeasure(run, words=[f"dataset.path={file}"])
+
+
+@pytest.mark.parametrize("model", ["lstm", "bert"])
+def test_tags_of_words_beside_a_class_of_the_sentence(model: str, tmp_path: Path) -> None:
+    small = {"model.width": 16, "model.vocabulary": 300}
+    if model == "bert":
+        small |= {"model.pretrained": False, "model.layers": 1, "model.heads": 2}
+    words: dict[str, Any] = {
+        "dataset": "cldr-entities", "dataset.about": True, "dataset.rows": 300, "model": model, "epochs": 1,
+        "threads": 1,
+    }  # fmt: skip
+    run = modrack.train(home=tmp_path, **words | small)
+    assert {"test.tags.span-f1", "test.tags.accuracy", "test.about.accuracy", "test.tags.loss"} <= set(run.metrics)
+    # Both have an accuracy, whose mean says which checkpoint is best.
+    both = run.metrics["test.tags.accuracy"], run.metrics["test.about.accuracy"]
+    assert run.metrics["test.accuracy"] == pytest.approx(sum(both) / 2)
+    (answer,) = run.predict("They speak Danish in Denmark.")
+    assert set(answer) == {"tags", "about", "about_probability"}
+    assert answer["about"] in ("CURRENCY", "LANGUAGE", "TERRITORY", "several", "none")
 
 
 def test_a_bert_has_a_number_for_each_class_of_all_targets(tmp_path: Path) -> None:
@@ -181,7 +266,8 @@ def test_a_bert_has_a_number_for_each_class_of_all_targets(tmp_path: Path) -> No
         ({"dataset.label": "mood,yaer"}, "has no column 'yaer'"),
         ({"dataset.label": "mood,"}, "name two columns or more"),
         ({"dataset.label": "mood", "task": "multi-task"}, "learns from several, and the data's target is class"),
-        ({"metric": ["accuracy"]}, "asks for logits, target|asks for logits"),
+        ({"metric": ["rmse"]}, "fits no target; it asks for prediction, target"),
+        ({"monitor": "accuracyy"}, "no evaluation gives that"),
         ({"task": "classification"}, "target is several"),
         ({"task.weights": [1.0]}, "there are 2 targets"),
         ({"task.weights": [0.0, 0.0]}, "one at least is more"),
