@@ -182,7 +182,7 @@ def trained(
                 engine.share_buffers(parts.modules())
                 with ema.swapped():
                     measured = evaluate(
-                        parts, made, Feeder(data, batch_size=5, device=CPU, resident=True), [], None,  # type: ignore[arg-type]
+                        parts, made, Feeder(data, batch_size=5, device=CPU, resident=True), [],
                         autocast=autocast, seed=3, engine=engine,
                     )  # fmt: skip
                 assert measured is not None
