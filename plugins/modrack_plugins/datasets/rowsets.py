@@ -130,7 +130,7 @@ def _one_of_several(
         raise modrack.UserError(f"dataset.label: no row of train has a label in {name!r}.")
     feature, numbers = encode_labels(
         {split: [columns[split][place] for place in places] for split, places in filled.items()},
-        {split: _among(where[split], places) for split, places in filled.items()},
+        {split: _among(where[split], places, name) for split, places in filled.items()},
         None,
         like,
     )
@@ -141,9 +141,14 @@ def _one_of_several(
     return feature, made
 
 
-def _among(where: Callable[[int], str], places: list[int]) -> Callable[[int], str]:
-    """`where`, of the rows that were kept."""
-    return lambda place: where(places[place])
+def _among(where: Callable[[int], str], places: list[int], column: str) -> Callable[[int], str]:
+    """`where`, of the rows that were kept, with the column between file and row."""
+
+    def found(place: int) -> str:
+        file, row, number = where(places[place]).rpartition(", row ")
+        return f"{file}, column {column!r}{row}{number}"
+
+    return found
 
 
 def _labels(table: Table, name: str) -> list[Any]:

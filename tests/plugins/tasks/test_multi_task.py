@@ -206,6 +206,9 @@ def test_a_row_of_a_file_may_lack_all_targets_but_one(tmp_path: Path) -> None:
     file.write_text("text,mood,year\n" + "".join(f"film {n},{'ab'[n % 2]},\n" for n in range(40)))
     with pytest.raises(modrack.UserError, match="no row of train has a label in 'year'"):
         modrack.train(**words)
+    file.write_text("text,mood,year\n" + "".join(f"film {n},{'ab'[n % 2]},x\n" for n in range(40)))
+    with pytest.raises(modrack.UserError, match=r"rows.csv, column 'year': there is one class only \(x\)"):
+        modrack.train(**words)
 
 
 def test_a_number_and_a_class_of_a_table(tmp_path: Path) -> None:
