@@ -26,6 +26,10 @@ Pooling = Annotated[
 Tokenizer = Annotated[Literal["characters", "words", "wordpiece", "bpe"], "which tokenizer to train"]
 Vocabulary = Annotated[int, Gt(10), "tokens that the tokenizer may have"]
 MaxLength = Annotated[int, Gt(2), "tokens of a row that are read, special ones counted"]
+Checkpoint = Annotated[
+    str | None,
+    "a BERT or the like to take tokenizer and token embeddings from: a folder, a run as run:7, or a name on the Hub",
+]
 
 _SMALL = {"width": 8, "embedding": 8, "vocabulary": 60}
 
@@ -44,12 +48,13 @@ def lstm(
     tokenizer: Tokenizer = "wordpiece",
     vocabulary: Vocabulary = 8000,
     max_length: MaxLength = 256,
+    checkpoint: Checkpoint = None,
 ) -> nn.Module:
     """Long short-term memory, to both sides (Hochreiter and Schmidhuber, Neural Computation 9, 1997)."""
-    from modrack_plugins.models.rnn import Shape, build
+    from modrack_plugins.models.rnn import Shape, Texts, build
 
     shape = Shape(width, layers, bidirectional, dropout, blanks, embedding, pooling)
-    return build(data, "LSTM", shape, tokenizer, vocabulary, max_length)
+    return build(data, "LSTM", shape, Texts(tokenizer, vocabulary, max_length, checkpoint))
 
 
 @modrack.model(takes="text", gives="logits", example=_SMALL)
@@ -66,9 +71,10 @@ def gru(
     tokenizer: Tokenizer = "wordpiece",
     vocabulary: Vocabulary = 8000,
     max_length: MaxLength = 256,
+    checkpoint: Checkpoint = None,
 ) -> nn.Module:
     """Gated recurrent units, to both sides (Cho et al., EMNLP 2014, arXiv 1406.1078)."""
-    from modrack_plugins.models.rnn import Shape, build
+    from modrack_plugins.models.rnn import Shape, Texts, build
 
     shape = Shape(width, layers, bidirectional, dropout, blanks, embedding, pooling)
-    return build(data, "GRU", shape, tokenizer, vocabulary, max_length)
+    return build(data, "GRU", shape, Texts(tokenizer, vocabulary, max_length, checkpoint))

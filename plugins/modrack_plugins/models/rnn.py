@@ -8,13 +8,15 @@ and needs no lengths on the host, for which an accelerator would have to be wait
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 import modrack
 from modrack_plugins.models.checkpoints import UNREADABLE
+from modrack_plugins.models.heads import BODIES
+from modrack_plugins.models.text import build as build_text
 from modrack_plugins.models.tokenizers import read_tokenizer, train_tokenizer
 
 # Texts that a tokenizer learns from: more change little, and a stream has no end.
@@ -34,15 +36,20 @@ class Shape:
     pooling: str
 
 
-def build(
-    data: modrack.Data,
-    cell: Literal["LSTM", "GRU"],
-    shape: Shape,
-    tokenizer: str,
-    vocabulary: int,
-    max_length: int,
-) -> nn.Module:
-    """The network, with its tokenizer as the attribute `processor`: that of `data.restore`, or a new one."""
+@dataclass(frozen=True)
+class Texts:
+    """How texts become tokens: by a tokenizer trained on the data, or by that of a checkpoint, with its embeddings."""
+
+    tokenizer: str
+    vocabulary: int
+    max_length: int
+    checkpoint: str | None
+
+
+def build(data: modrack.Data, cell: Literal["LSTM", "GRU"], shape: Shape, texts: Texts) -> nn.Module:
+    """The network, with its tokenizer as the attribute `processor`: that of `data.restore`, of a checkpoint, or a new
+    one."""
+    vectors = None
     if data.restore is not None:
         try:
             processor = read_tokenizer(data.restore)
@@ -50,14 +57,24 @@ def build(
             raise modrack.UserError(
                 f"The tokenizer in {data.restore} cannot be read: {' '.join(str(error).split())[:200]}"
             ) from None
+    elif texts.checkpoint is not None:
+        body: Any = build_text(data, None, texts.checkpoint, None, None, None, texts.max_length, BODIES)
+        processor, vectors = body.processor, body.get_input_embeddings().weight.detach()
+        if vectors.shape[1] != shape.embedding:
+            raise modrack.UserError(
+                f"model.embedding={shape.embedding}: a token of {texts.checkpoint} is {vectors.shape[1]} numbers.",
+                f"Say model.embedding={vectors.shape[1]}.",
+            )
     else:
-        processor = train_tokenizer(data.texts(TEXTS), tokenizer, vocabulary, max_length)
+        processor = train_tokenizer(data.texts(TEXTS), texts.tokenizer, texts.vocabulary, texts.max_length)
     # Of several targets some may be of each token and others of the whole text.
     sorts = {each.target for each in data.targets.values()} or {data.target}
     each_token, whole = "tokens" in sorts, sorts != {"tokens"}
     model = Recurrent(
         cell, shape, len(processor), data.outputs, processor.pad_token_id, each_token=each_token, whole=whole
     )
+    if vectors is not None:
+        model.embed.weight.data.copy_(vectors[: len(processor)])
     model.processor = processor
     return model
 

@@ -32,7 +32,7 @@ def network(cell: Any, each_token: bool = False, **changes: Any) -> Recurrent:
     torch.manual_seed(0)
     usual = {"width": 8, "layers": 2, "bidirectional": True, "dropout": 0.0, "blanks": 0.0, "embedding": 6}
     shape = Shape(**{**usual, "pooling": "last", **changes})
-    return Recurrent(cell, shape, 30, 3, 0, each_token=each_token).eval()
+    return Recurrent(cell, shape, 30, 3, 0, each_token=each_token, whole=not each_token).eval()
 
 
 def padded() -> tuple[torch.Tensor, torch.Tensor]:
@@ -144,3 +144,34 @@ def test_blanks_leave_whole_tokens_out_and_only_in_training() -> None:
 
 def test_a_number_needs_one_output() -> None:
     assert recurrent.gru(facts(target="number", classes=None), **SMALL).head.out_features == 1
+
+
+def test_both_answers_of_a_token_and_of_the_whole_text() -> None:
+    tokens, mask = padded()
+    apart = [network("GRU", each_token=True)(tokens, mask), network("GRU")(tokens, mask)]
+    both = network("GRU")
+    both.each_token = True
+    made = both(tokens, mask)
+    torch.testing.assert_close([made["tokens"], made["whole"]], apart)
+
+
+def test_begins_with_the_tokenizer_and_embeddings_of_a_checkpoint(tmp_path: Path) -> None:
+    words: dict[str, Any] = {
+        "dataset": "names", "limit": 200, "epochs": 1, "batch_size": 32, "device": "cpu", "threads": 1,
+        "home": tmp_path,
+    }  # fmt: skip
+    small: dict[str, Any] = {"model.layers": 1, "model.width": 16, "model.heads": 2, "model.vocabulary": 300}
+    before = modrack.train(model="bert", task="masked-lm", **words, **{"model.pretrained": False}, **small)
+    body: Any = before.load_model()
+    own: dict[str, Any] = {"model": "gru", "model.width": 8, "model.checkpoint": f"run:{before.id}"}
+    run = modrack.train(**words, **own, **{"model.embedding": 16, "freeze": ["embed.*"]})
+    model: Any = run.load_model()
+    assert torch.equal(model.embed.weight, body.get_input_embeddings().weight)
+    assert model.processor.get_vocab() == body.processor.get_vocab()
+    assert set(run.predict("Deutschland")[0]) >= {"label"}
+    with pytest.raises(
+        modrack.UserError, match=r"model.embedding=96: a token of run:1 is 16 numbers.\nSay model.embedding=16"
+    ):
+        modrack.train(**words, **own)
+    with pytest.raises(modrack.UserError, match="nowhere"):
+        modrack.train(**words, **own | {"model.checkpoint": "./nowhere"})
