@@ -77,7 +77,7 @@ def test_new_models_of_texts(make, name):
         ("gemma3", sample("text")[0], {"vocabulary": 300, **SMALL}, "billion weights"),
         (
             "layoutlm",
-            SimpleNamespace(restore=None, target="class"),
+            SimpleNamespace(restore=None, target="class", targets={}),
             {"checkpoint": "/no/folder"},
             "there is no such folder",
         ),
