@@ -94,8 +94,8 @@ def reviews_gru() -> list[str]:
     for split in ("train", "test"):
         with (Path(os.environ["REVIEWS"]) / f"{split}.csv").open(encoding="utf-8", newline="") as file:
             rows[split] = [(row["text"], row["label"]) for row in csv.DictReader(file)]
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    baseline = make_pipeline(words, LogisticRegression(C=20, max_iter=300)).fit(*zip(*rows["train"], strict=True))
+    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    baseline = make_pipeline(vectors, LogisticRegression(C=20, max_iter=300)).fit(*zip(*rows["train"], strict=True))
     beside = f"word 1–2-gram logistic regression: {baseline.score(*zip(*rows['test'], strict=True)):.4f}"
     words = [str(EXAMPLES / "reviews-gru.toml"), f"dataset.path={os.environ['REVIEWS']}"]
     run, wall = train(*words)

@@ -96,7 +96,7 @@ class Data:
             features = {column: each for column, each in self.features.items() if column != self.label}
             made[name] = replace(
                 self,
-                target=_ordered(feature, is_words(self.features[self.input]))[0],
+                target=target_sorts(feature, is_words(self.features[self.input]))[0],
                 label=label,
                 classes=class_names(feature),
                 features=type(self.features)(features | {label: feature}),
@@ -256,7 +256,7 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
     """The target's column and its sort."""
     worded = is_words(features[column])
     for other, feature in features.items():
-        for sort in _ordered(feature, worded):
+        for sort in target_sorts(feature, worded):
             if other != column and (sort in target if target else sort not in SAID):
                 return other, sort
     if not target or "none" in target:
@@ -272,11 +272,6 @@ def _label(features: Any, column: str, target: tuple[str, ...], name: str) -> tu
         f"dataset {name}: no column holds a target ({' or '.join(target)}).",
         _columns(features) + f' Write target="{others[0] if others else "none"}", or add the column.',
     )
-
-
-def _ordered(feature: Any, worded: bool) -> list[str]:
-    """The sorts that a column can be a target of, the likeliest first: beside words a list of classes is one a word."""
-    return sorted(target_sorts(feature), key=lambda sort: worded and sort != "tokens")
 
 
 def _shape(train: Any, column: str, sort: str, name: str) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@
 | list of ClassLabel                          |          | classes, tokens |
 | Value("float…")                             |          | number    |
 | Value("string"), where the dataset says so  |          | text      |
-| {name: one of those above}, where it says so |         | several   |
+| {name: a class, classes, tokens or number}, where it says so | | several |
 """
 
 from __future__ import annotations
@@ -68,13 +68,16 @@ def is_words(feature: Any) -> bool:
 SAID = ("text", "several")
 
 
-def target_sorts(feature: Any) -> tuple[str, ...]:
-    """The sorts a column can be a target of; empty for a column that is no target."""
+def target_sorts(feature: Any, worded: bool = False) -> tuple[str, ...]:
+    """The sorts a column can be a target of, the likeliest first; empty for a column that is no target.
+
+    Beside `worded` texts a list of classes is one a word.
+    """
     if type(feature).__name__ == "ClassLabel":
         return ("class",)
     inner = _inner(feature)
     if type(inner).__name__ == "ClassLabel":
-        return ("classes", "tokens")
+        return ("tokens", "classes") if worded else ("classes", "tokens")
     if type(feature).__name__ == "Value" and feature.dtype.startswith("float"):
         return ("number",)
     if isinstance(feature, dict) and len(feature) > 1:

@@ -21,7 +21,7 @@ class Measure:
     """A metric under the name it is recorded by: its own, after that of the `target` where there are several.
 
     `data` are the facts of what it measures, `wanted` the outputs it asks for. `shared` where every target has this
-    metric: their mean is then recorded under the metric's own name.
+    metric and none is a number: their mean is then recorded under the metric's own name.
     """
 
     choice: Choice
@@ -48,8 +48,8 @@ class Measure:
 
     def outputs(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """What it asks for of a step's outputs."""
-        of_target = outputs if self.target is None else outputs[self.target]
-        return {name: of_target[name] for name in self.wanted}
+        there = of_target(outputs, self.target)
+        return {name: there[name] for name in self.wanted}
 
 
 def choose_measures(experiment: Experiment, task: Task, component: Component, data: Data) -> list[Measure]:
@@ -57,29 +57,42 @@ def choose_measures(experiment: Experiment, task: Task, component: Component, da
 
     Of several targets a metric that fits none is left out of the experiment where it was chosen by default.
     """
-    chosen = experiment.many("metric")
+    chosen, emitted = experiment.many("metric"), by_target(task.emits)
     made: list[Measure] = []
     mistakes = []
     for choice in chosen:
         wanted, name = wanted_outputs(choice.component), _own_name(choice, chosen)
-        if not isinstance(task.emits, Mapping):
-            made.append(Measure(choice, name, data, wanted))
-            if not set(wanted) <= set(task.emits):
-                mistakes.append(_unfit(choice, wanted, component, task.emits))
-            continue
-        fitting = [target for target in task.emits if _fits(choice, wanted, task.emits[target], data.targets[target])]
-        shared = len(fitting) == len(task.emits)
-        made += [Measure(choice, name, data.targets[target], wanted, target, shared) for target in fitting]
-        if not fitting and experiment.origins.get(f"metric.{choice.component.name}", "").startswith("default"):
+        fitting = {
+            target: data if target is None else data.targets[target]
+            for target, outputs in emitted.items()
+            if set(wanted) <= set(outputs) and (target is None or _is_for(choice, data.targets[target]))
+        }
+        # Numbers have units of their own, whose mean would say nothing.
+        shared = None not in fitting and len(fitting) == len(emitted)
+        shared = shared and all(facts.target != "number" for facts in fitting.values())
+        made += [Measure(choice, name, facts, wanted, target, shared) for target, facts in fitting.items()]
+        by_default = experiment.origins.get(f"metric.{choice.component.name}", "").startswith("default")
+        if not fitting and None not in emitted and by_default:
             experiment.choices["metric"].remove(choice)
         elif not fitting:
-            mistakes.append(_unfit(choice, wanted, component, task.emits))
+            mistakes.append(_unfit(choice, wanted, component, emitted))
     if mistakes:
         raise UserError.collect(mistakes)
     for each in made:
         # Each evaluation makes new ones; what does not fit the data must show before the run starts.
         each.new()
     return made
+
+
+def by_target(emits: tuple[str, ...] | Mapping[str, tuple[str, ...]]) -> Mapping[Any, tuple[str, ...]]:
+    """What a task emits of each of several targets; under None where there is one, or none."""
+    return emits if isinstance(emits, Mapping) else {None: emits}
+
+
+def of_target(outputs: dict[str, Any], target: str | None) -> dict[str, Any]:
+    """The outputs of a step that are of one of several targets; all of them where there is none such."""
+    found: dict[str, Any] = outputs if target is None else outputs.get(target, {})
+    return found
 
 
 def wanted_outputs(metric: Component) -> tuple[str, ...]:
@@ -94,8 +107,7 @@ def wanted_outputs(metric: Component) -> tuple[str, ...]:
 def monitored(measures: list[Measure], asked: str | None) -> tuple[str, str]:
     """Which value says what is best, and its good direction: as asked, or the first metric that has one, or the loss.
 
-    Of several targets it is the first metric that all of them have. Raises UserError for a value that no evaluation
-    gives.
+    Of several targets it is the first metric that is shared. Raises UserError for a value that no evaluation gives.
     """
     known_ways = {f"validation.{name}": better for name, better in _directions(measures).items()}
     if asked is None:
@@ -123,22 +135,25 @@ def _directions(measures: list[Measure]) -> dict[str, str]:
     return {"loss": "lower"} | {each.name: each.better or "" for each in measures} | means | losses
 
 
-def _fits(choice: Choice, wanted: tuple[str, ...], emits: tuple[str, ...], facts: Data) -> bool:
+def _is_for(choice: Choice, facts: Data) -> bool:
     targets = sorts(choice.component, "target")
-    return set(wanted) <= set(emits) and (not targets or facts.target in targets)
+    return not targets or facts.target in targets
 
 
-def _unfit(choice: Choice, wanted: tuple[str, ...], component: Component, emits: Any) -> UserError:
-    if isinstance(emits, Mapping):
-        by_target = "; ".join(f"{name}: {', '.join(some)}" for name, some in emits.items())
+def _unfit(
+    choice: Choice, wanted: tuple[str, ...], component: Component, emitted: Mapping[Any, tuple[str, ...]]
+) -> UserError:
+    if None not in emitted:
+        told = "; ".join(f"{name}: {', '.join(some)}" for name, some in emitted.items())
         return UserError(
             f"{choice.component.where} fits no target; it asks for {', '.join(wanted)}.",
-            f"Task {component.name} emits {by_target}. Choose another metric.",
+            f"Task {component.name} emits {told}. Choose another metric.",
         )
-    missing = [each for each in wanted if each not in emits]
+    there = emitted[None]
+    missing = [each for each in wanted if each not in there]
     return UserError(
         f"{choice.component.where} asks for {', '.join(missing)}, which task {component.name} does not emit.",
-        f"It emits {', '.join(emits) or 'nothing'}: call update's parameters so, or choose another metric.",
+        f"It emits {', '.join(there) or 'nothing'}: call update's parameters so, or choose another metric.",
     )
 
 

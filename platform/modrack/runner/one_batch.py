@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from modrack.runner.evaluate import buffers_kept, evaluating, forked_rng
 from modrack.runner.fit import check_classes, classes_checked
-from modrack.runner.measures import monitored
+from modrack.runner.measures import by_target, monitored, of_target
 from modrack.runner.rehearsal import refused_where_sharded, rehearse
 from modrack.runner.rig import Rig
 from modrack.seam import Batch, Task
@@ -62,9 +61,8 @@ def _check_monitor(rig: Rig, step: Any) -> None:
 
 
 def _check_step(task: Task, step: Any, phase: str, needs: Any = ()) -> None:
-    of_targets = needs if isinstance(needs, Mapping) else {None: needs}
-    for target, names in of_targets.items():
-        outputs = step.outputs if target is None else step.outputs.get(target, {})
+    for target, names in by_target(needs).items():
+        outputs = of_target(step.outputs, target)
         missing = [name for name in names if name not in outputs]
         if missing:
             raise UserError(

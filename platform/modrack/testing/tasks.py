@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from modrack.runner.encode import encode_split
 from modrack.runner.evaluate import evaluating, seed_all
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import sorts
+from modrack.runner.measures import by_target, of_target
 from modrack.runner.parts import Parts
 from modrack.seam import Batch, Task
 from modrack.testing.kit import CheckFailed, NotApplicable
@@ -48,9 +48,8 @@ def check_emits_what_it_promises(subject: Subject) -> None:
     batch = task.prepare(next(iter(feeder.epoch(0)))[0])
     with torch.no_grad(), evaluating(parts):
         step = task.evaluate(parts, batch)
-    several = isinstance(task.emits, Mapping)
-    for target, names in task.emits.items() if isinstance(task.emits, Mapping) else [("", task.emits)]:
-        outputs = step.outputs.get(target, {}) if several else step.outputs
+    for target, names in by_target(task.emits).items():
+        outputs = of_target(step.outputs, target)
         for name in names:
             if name not in outputs:
                 raise CheckFailed(

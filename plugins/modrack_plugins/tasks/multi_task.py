@@ -68,7 +68,7 @@ class MultiTask(modrack.Task):
         counts: dict[str, Any] = {}
         for name, task in self.tasks.items():
             known = self._known(batch, name)
-            counts[name] = task.count(self._of(batch, name), phase) if known is None else known.sum()
+            counts[name] = task.count(self._of(batch, name, None), phase) if known is None else known.sum()
         return counts
 
     def step(self, parts: Any, batch: Batch, phase: str) -> Step:
@@ -78,7 +78,8 @@ class MultiTask(modrack.Task):
         losses: dict[str, Tensor] = {}
         outputs: dict[str, Any] = {}
         for name, task in self.tasks.items():
-            made, known = task.step(answers[name], self._of(batch, name), phase), self._known(batch, name)
+            known = self._known(batch, name)
+            made = task.step(answers[name], self._of(batch, name, known), phase)
             loss: Any = made.loss
             # A target that the row lacks was filled in with something; what comes of it is not learned.
             losses[name] = self.weights[name] * (loss.sum() if known is None else torch.where(known, loss, 0).sum())
@@ -98,18 +99,16 @@ class MultiTask(modrack.Task):
         """Each target by its name: class, number or entities; what else its task tells as `NAME_probability`, say."""
         made: dict[str, Any] = {}
         for name, answer in self._answers(parts, batch).items():
-            told = self.tasks[name].predict(answer, self._of(batch, name))
+            told = self.tasks[name].predict(answer, batch)
             made |= {name if at == 0 else f"{name}_{key}": value for at, (key, value) in enumerate(told.items())}
         return made
 
-    def _of(self, batch: Batch, name: str) -> Batch:
-        """The batch as the task of one target knows it; numbers and classes that a row lacks are filled in."""
+    def _of(self, batch: Batch, name: str, known: Tensor | None) -> Batch:
+        """The batch as the task of one target knows it, with something in the place of what is not `known`."""
         from modrack.data.encoding import target_column
 
         one, column = copy.copy(batch), target_column(name)
-        if column not in batch:
-            return one
-        known, target = self._known(batch, name), batch[column]
+        target = batch[column]
         one["target"] = target if known is None else target.masked_fill(~known, 0)
         if column in batch.lengths:
             one.lengths = batch.lengths | {"target": batch.lengths[column]}

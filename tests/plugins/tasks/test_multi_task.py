@@ -233,6 +233,22 @@ def test_a_number_and_a_class_of_a_table(tmp_path: Path) -> None:
         remeasure(run, words=[f"dataset.path={file}"])
 
 
+def test_numbers_have_units_and_no_mean(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("size,price,weight\n" + "".join(f"{n % 11},{n * 1.5},{n / 900 + 0.0001}\n" for n in range(90)))
+    run = modrack.train(
+        dataset="files", model="mlp", epochs=1, threads=1, home=tmp_path / "home",
+        **{"dataset.path": str(file), "dataset.label": "price,weight"},
+    )  # fmt: skip
+    assert {"test.price.rmse", "test.weight.rmse", "test.weight.r2"} <= set(run.metrics)
+    assert not {"test.rmse", "test.r2", "validation.rmse"} & set(run.metrics)
+    experiment = resolve(load_registry(), file=run.config, environment={})
+    data = facts(*[{"colour": n % 2, "price": float(n)} for n in range(30)])
+    made = MultiTask(data, None)
+    measures = choose_measures(experiment, made, experiment.needed("task").component, data)
+    assert monitored(measures, None) == ("validation.loss", "lower")
+
+
 @pytest.mark.parametrize("model", ["lstm", "bert"])
 def test_tags_of_words_beside_a_class_of_the_sentence(model: str, tmp_path: Path) -> None:
     small = {"model.width": 16, "model.vocabulary": 300}
