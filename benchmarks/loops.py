@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -244,13 +245,18 @@ def hf_trainer(model: Any, train: Any, test: Any, collator: Any, epochs: int, ba
 
 def compare(name: str, runners: dict[str, Runner], arguments: argparse.Namespace) -> None:
     """Run all in turn, `--repeats` times, and print a table with ratios of the first to each."""
-    wanted, repeats = tuple((arguments.peers or "").split(";")), arguments.repeats
-    runners = {name: run for name, run in runners.items() if name == "modrack" or name.startswith(wanted)}
+    wanted, repeats = (arguments.peers or "").split(";"), arguments.repeats
+    # A name in full means itself alone, though another begins with it.
+    whole = [each for each in wanted if each in runners]
+    begun = tuple(each for each in wanted if each not in runners)
+    chosen = {*whole, *(peer for peer in runners if peer.startswith(begun))}
+    runners = {name: run for name, run in runners.items() if name == "modrack" or name in chosen}
     results: dict[str, list[Result]] = {each: [] for each in runners}
     for seed in range(repeats):
         for each, runner in runners.items():
             torch.manual_seed(seed)
             results[each].append(runner(seed))
+            print(f"round {seed}: {each}, {results[each][-1]}", file=sys.stderr, flush=True)
     first = next(iter(runners))
     speeds = {each: statistics.median(rows / seconds for seconds, rows, _ in got) for each, got in results.items()}
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
@@ -338,7 +344,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--limit", type=int, help="rows of a split, for more rounds in the same time")
-    parser.add_argument("--peers", help="only those peers whose name begins so, semicolons between")
+    parser.add_argument("--peers", help="only those peers of this name, or whose name begins so; semicolons between")
     parser.add_argument("--words", help="options of modrack's runs, as in 'precision=fp32 compile=true'")
     verbs = parser.add_subparsers(required=True)
     verbs.add_parser("digits").set_defaults(run=digits)
