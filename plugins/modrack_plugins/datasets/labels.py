@@ -62,8 +62,12 @@ def _known(like: modrack.Data | None) -> list[str] | None:
 
 def _refuse_missing(values: list[Any], where: Callable[[int], str]) -> None:
     for place, value in enumerate(values):
-        if is_missing(value) or value in (math.inf, -math.inf):
+        if is_missing(value):
             raise modrack.UserError(f"{where(place)}: there is no label.", "Fill it in, or drop the row.")
+        if value in (math.inf, -math.inf):
+            raise modrack.UserError(
+                f"{where(place)}: the label is {value}, which nothing can be fitted to.", "Correct it, or drop the row."
+            )
 
 
 def _refuse_lists_without(values: list[Any], where: Callable[[int], str]) -> None:

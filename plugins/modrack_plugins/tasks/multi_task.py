@@ -100,7 +100,12 @@ class MultiTask(modrack.Task):
         made: dict[str, Any] = {}
         for name, answer in self._answers(parts, batch).items():
             told = self.tasks[name].predict(answer, batch)
-            made |= {name if at == 0 else f"{name}_{key}": value for at, (key, value) in enumerate(told.items())}
+            for at, (key, value) in enumerate(told.items()):
+                column = name if at == 0 else f"{name}_{key}"
+                # The answer of another target may be called so.
+                while at and (column in self.tasks or column in made):
+                    column += "_"
+                made[column] = value
         return made
 
     def _of(self, batch: Batch, name: str, known: Tensor | None) -> Batch:

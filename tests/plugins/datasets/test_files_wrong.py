@@ -44,6 +44,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
         ("a.csv", GOOD + "w,  \n", "a.csv, row 3: there is no label"),
         ("a.csv", "text,label\nu,1\nv,NA\nw,2\n", "a.csv, row 2: there is no label"),
         ("a.jsonl", '{"text": "u", "label": 0.5}\n{"text": "v", "label": NaN}\n', "row 2: there is no label"),
+        ("a.csv", "text,label\nu,0.5\nv,inf\n", "a.csv, row 2: the label is inf"),
         ("a.jsonl", '{"text": "u", "label": ["x"]}\n{"text": "v", "label": ["y", ""]}\n', "row 2: one of its labels"),
         ("a.csv", GOOD + "\nw,a,b\n", "a.csv, row 3 (line 5): 3 fields, where the header has 2"),
         ("a.csv", GOOD + '"w,a\nx,b\n', "a.csv, row 3 (lines 4 to 5): 1 fields"),

@@ -177,6 +177,18 @@ def test_two_columns_of_a_file(tmp_path: Path) -> None:
     assert answer["year"] in "xyz"
 
 
+def test_a_target_may_be_called_as_another_ones_probability(tmp_path: Path) -> None:
+    file = people(tmp_path)
+    file.write_text(file.read_text().replace("mood,year", "mood,mood_probability"))
+    words: dict[str, Any] = {
+        "dataset": "files", "dataset.path": str(file), "dataset.label": "mood,mood_probability", "model": "gru",
+        "model.width": 8, "model.vocabulary": 60, "epochs": 1, "threads": 1,
+    }  # fmt: skip
+    (answer,) = modrack.train(home=tmp_path / "home", **words).predict("a good film of 1")
+    assert answer["mood_probability"] in "xyz"
+    assert 0 < answer["mood_probability_"] < 1
+
+
 def test_a_row_of_a_file_may_lack_all_targets_but_one(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     rows = [f"a film of {n % 3}," + (f"{'ab'[n // 2 % 2]}," if n % 2 else f",{'xyz'[n % 3]}") for n in range(60)]
