@@ -60,6 +60,23 @@ def test_a_model_an_optimizer_and_a_metric_learn_digits(tmp_path: Path) -> None:
     assert run.metrics["test.share"] > 0.85
 
 
+def test_a_value_that_is_undefined_at_first_is_improved_on(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import modrack\n@modrack.metric(better='higher')\nclass Odd:\n    'Undefined in the first evaluation.'\n"
+        "    times = 0\n    def update(self, logits, target): ...\n"
+        "    def compute(self):\n        Odd.times += 1\n"
+        "        return float('nan') if Odd.times == 1 else 1 / Odd.times\n"
+    )
+    run = modrack.train(
+        plugins=[file], home=tmp_path / "home", metric=["odd"], monitor="odd", epochs=3, limit=64, batch_size=64,
+        patience=2, dataset="digits", model="mlp", scheduler="plateau",
+    )  # fmt: skip
+    assert run.status == "finished"
+    best = (run.folder / "checkpoints" / "best").resolve().name
+    assert int(best.removeprefix("step-")) == 2
+
+
 def test_a_dataset_is_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     for name, level in (("dark", 30), ("light", 220)):

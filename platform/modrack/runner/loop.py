@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,7 +202,11 @@ class Training:
         best = False
         value = values.get(self.monitor)
         if value is not None:
-            gain = 1.0 if self.best is None else (value - self.best) * (1 if self.better == "higher" else -1)
+            sign = 1 if self.better == "higher" else -1
+            # What cannot be compared is no improvement on anything, and nothing has to improve on it.
+            undefined = math.isnan(value)
+            value = -sign * math.inf if undefined else value
+            gain = -1.0 if undefined else 1.0 if self.best is None else (value - self.best) * sign
             # Of equals the later one has learned longer; but waiting for it is not improvement.
             best = gain >= 0
             if best:
