@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from modrack.runner.checkpoint import damage
 
 KILLER = str(Path(__file__).with_name("killer.py"))
 # 3 epochs of 8 steps, with everything that has state.
@@ -101,15 +104,8 @@ def test_resumed_equals_never_stopped_anywhere(
 
 
 def test_a_damaged_newest_checkpoint_falls_back(tmp_path: Path, whole: tuple[dict[str, str], dict[str, Any]]) -> None:
-    words = [
-        "--plugin",
-        KILLER,
-        "--callback",
-        "killer",
-        "callback.killer.at=8",
-        "checkpoint.keep=3",
-        *WORDS,
-    ]
+    """And is written anew, since the run comes by that step again."""
+    words = ["--plugin", KILLER, "--callback", "killer", "callback.killer.at=8", "checkpoint.keep=20", *WORDS]
     train(tmp_path, "train", *words)
     steps = sorted((tmp_path / "home/1/checkpoints").glob("step-*"))
     assert [path.name for path in steps] == ["step-00000003", "step-00000006"]
@@ -120,6 +116,25 @@ def test_a_damaged_newest_checkpoint_falls_back(tmp_path: Path, whole: tuple[dic
     assert done.returncode == 0, done.stderr
     assert "step-00000006 is damaged (model.safetensors is not as it was written)" in done.stderr
     assert state(tmp_path)["model.safetensors"] == whole[0]["model.safetensors"]
+    assert {place.name: damage(place) for place in steps} == {"step-00000003": None, "step-00000006": None}
+
+
+def test_what_was_learned_after_an_older_checkpoint_goes_when_a_run_goes_on_from_there(tmp_path: Path) -> None:
+    words = ["--plugin", KILLER, "--callback", "killer", "callback.killer.at=20", "checkpoint.keep=20", *WORDS]
+    train(tmp_path, "train", *words)
+    root = tmp_path / "home/1/checkpoints"
+    before = {path.name: (path / "manifest.json").stat().st_mtime_ns for path in root.glob("step-*")}
+    # From a copy, as of a backup; the first to come is that of step 6.
+    shutil.copytree(root / "step-00000003", tmp_path / "copy/step-00000003")
+    for path in root.glob("step-*"):
+        if path.name < "step-00000009":
+            shutil.rmtree(path)
+    done = train(tmp_path, "resume", "1", "--checkpoint", str(tmp_path / "copy/step-00000003"))
+    assert done.returncode == 0, done.stderr
+    after = {path.name: (path / "manifest.json").stat().st_mtime_ns for path in root.glob("step-*")}
+    assert set(before) - set(after) == {"step-00000003"}
+    assert all(after[name] > max(before.values()) for name in after)
+    assert {damage(root / name) for name in ("last", "best")} == {None}
 
 
 def test_sigterm_saves_and_the_run_can_be_resumed(tmp_path: Path) -> None:

@@ -64,6 +64,23 @@ def finish_checkpoint(root: Path, place: Path, *, keep: int, best: bool) -> None
     _prune(root, keep)
 
 
+def forget_later(folder: Path, step: int, best: int | None) -> None:
+    """Take away checkpoints of steps after `step`, from which a run has gone on: damaged ones, and those of what it
+    learned there before. A new one would find its place taken. The links lead to `step` and to that of `best`."""
+    root = folder / "checkpoints"
+    later = [path for path in _steps(root) if int(path.name.removeprefix("step-")) > step]
+    if not later:
+        return
+    for name, at in (("last", step), ("best", best)):
+        place = root / f"step-{at:08d}" if at is not None else None
+        # It may have gone on from a copy that lies elsewhere.
+        if place is not None and place.is_dir():
+            _lead(root / name, place.name)
+        else:
+            (root / name).unlink(missing_ok=True)
+    _take_away(root, later)
+
+
 def save_parts(folder: Path, parts: Parts) -> None:
     """Weights, configuration and processor of each part, as Hugging Face's libraries read them."""
     for name, part in parts.items():
@@ -205,10 +222,22 @@ def _lead(link: Path, target: str) -> None:
 
 def _prune(root: Path, keep: int) -> None:
     leading = {(root / name).resolve() for name in ("last", "best") if (root / name).is_symlink()}
-    steps = sorted(path for path in root.glob("step-*") if path.is_dir())
-    for path in steps[: max(0, len(steps) - keep)]:
-        if path.resolve() not in leading:
-            # Renamed first: a process that is killed while it deletes must not leave half a checkpoint under its name.
-            path.rename(root / f".gone.{path.name}")
+    steps = _steps(root)
+    _take_away(root, [path for path in steps[: max(0, len(steps) - keep)] if path.resolve() not in leading])
+
+
+def _steps(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("step-*") if path.is_dir())
+
+
+def _take_away(root: Path, paths: list[Path]) -> None:
+    _sweep(root)
+    for path in paths:
+        # Renamed first: a process that is killed while it deletes must not leave half a checkpoint under its name.
+        path.rename(root / f".gone.{path.name}")
+    _sweep(root)
+
+
+def _sweep(root: Path) -> None:
     for gone in root.glob(".gone.*"):
         shutil.rmtree(gone, ignore_errors=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modrack.runner.checkpoint import SHARDED, load_parts, load_state, match_formats, save_checkpoint
+from modrack.runner.checkpoint import SHARDED, forget_later, load_parts, load_state, match_formats, save_checkpoint
 from modrack.runner.evaluate import Measured, evaluate, forwards
 from modrack.runner.measures import monitored
 from modrack.runner.pictures import keep_picture
@@ -60,6 +60,8 @@ class Training:
         self.seconds = 0.0
         self._log, self._request, self.event = log, request, event
         self._reason: str | None = None
+        # Until a resumed run saves: the steps of the checkpoint that it went on from, and of the best by then.
+        self._came_from: tuple[int, int | None] | None = None
         self.monitor, self.better = monitored(rig.measures, self.settings.monitor)
         callbacks = [
             choice.component.make({"data": rig.data}, choice.options)
@@ -241,6 +243,9 @@ class Training:
     def _save(self, best: bool = False) -> None:
         with self._averaged():
             state, keep, engine = self.state_dict(), self.settings.checkpoint_keep, self.rig.engine
+            if self._came_from is not None and engine.main:
+                forget_later(self.folder, *self._came_from)
+            self._came_from = None
             if engine.main:
                 self.event("saved", {"step": self.step, "best": best})
             if self.rig.sharded:
@@ -289,6 +294,10 @@ class Training:
             state = load_state(checkpoint)
         load_parts(checkpoint, self.rig.parts)
         self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
+        if self.best_step is not None and not (self.folder / "checkpoints" / f"step-{self.best_step:08d}").is_dir():
+            # It made room for a later one, which the run does not go on from.
+            self.best = self.best_step = None
+        self._came_from = (self.step, self.best_step)
         self.waited, self.values = state["waited"], state["values"]
         self.epoch = self.step // self.rig.feeders["train"].steps
         for name, optimizer in update.optimizers.items():
