@@ -179,8 +179,17 @@ def callback_methods() -> list[str]:
         for name, method in vars(Training).items()
         if name in ("stop", "log", "outputs", "picture")
     ]
+    kept = [
+        ("`state_dict()`", "what a resumed run is to know again: tensors, numbers, texts, lists and dicts"),
+        ("`load_state_dict(state)`", "before `started`, in a resumed run; called only where it was saved with it"),
+    ]
     lines = [f"`training`: {flowed(inspect.getdoc(Training) or '').partition('. `log`')[0]}.", ""]
-    return [*table(("moment", "called"), rows), *lines, *table(("", "what it does"), offered)]
+    return [
+        *table(("moment", "called"), rows),
+        *table(("if it has both", ""), kept),
+        *lines,
+        *table(("", "what it does"), offered),
+    ]
 
 
 METHODS: dict[str, Callable[[], list[str]]] = {

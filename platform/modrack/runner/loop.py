@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modrack.runner.checkpoint import SHARDED, forget_later, load_parts, load_state, match_formats, save_checkpoint
 from modrack.runner.evaluate import Measured, evaluate, forwards
+from modrack.runner.keeper import Keeper
 from modrack.runner.measures import monitored
 from modrack.runner.pictures import keep_picture
 from modrack.runner.report import EpochLine, Reporter
 from modrack.runner.rig import Rig
 from modrack.runner.shadow import Shadow
-from modrack.runner.sharded_checkpoint import load_any_state, merge_weights, save_sharded
-from modrack.runner.sharding import meet_state
 from modrack.seam import Batch, Step
 from modrack_registry.errors import RunFailed
 
@@ -25,7 +23,7 @@ from modrack_registry.errors import RunFailed
 MOMENTS = {
     "started": "before the first step, of a resumed run too",
     "stepped": "after each optimizer step; keep it short, the loop waits",
-    "evaluated": "after each evaluation on validation, when its values are known",
+    "evaluated": "after each evaluation on validation, when its values are known; then the checkpoint is saved",
     "ended": "after the last evaluation, or when the run was stopped",
 }
 
@@ -59,24 +57,25 @@ class Training:
         self.rows = 0
         self.seconds = 0.0
         self._log, self._request, self.event = log, request, event
+        # Why this process wants to end, and why all of them do.
+        self.asked: str | None = None
         self._reason: str | None = None
-        # Until a resumed run saves: the steps of the checkpoint that it went on from, and of the best by then.
-        self._came_from: tuple[int, int | None] | None = None
         self.monitor, self.better = monitored(rig.measures, self.settings.monitor)
-        callbacks = [
-            choice.component.make({"data": rig.data}, choice.options)
+        callbacks = {
+            choice.component.full: choice.component.make({"data": rig.data}, choice.options)
             for choice in (rig.experiment.many("callback") if rig.engine.main or rig.sharded else [])
-        ]
+        }
+        self._keeper = Keeper(self, callbacks)
         self._seen: Any = self if rig.engine.main or not callbacks else Shadow(self)
         # Bound once: an empty moment costs nothing in the loop.
         self._moments = {
-            moment: [getattr(callback, moment) for callback in callbacks if hasattr(callback, moment)]
+            moment: [getattr(each, moment) for each in callbacks.values() if hasattr(each, moment)]
             for moment in MOMENTS
         }
 
     def stop(self, reason: str) -> None:
-        """Ask the run to end after this step, as finished."""
-        self._reason = self._reason or reason
+        """Ask the run to end after this step, as finished; of several processes at the next log point."""
+        self.asked = self.asked or reason
 
     def log(self, values: dict[str, float]) -> None:
         """Record `values` at this step, and keep them as the newest."""
@@ -93,10 +92,16 @@ class Training:
         """Keep an image of Pillow as `pictures/NAME.png` in the run's folder, or a text as `pictures/NAME`."""
         return keep_picture(self.folder, name, picture)
 
+    def load(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint instead of from the beginning."""
+        self._keeper.load(checkpoint)
+
     def run(self) -> str:
         """Train to the end. Returns the status: finished or interrupted. Raises RunFailed."""
         rig, settings = self.rig, self.settings
         self._tell("started")
+        # A run that was stopped may have asked to end before, and so may a callback now.
+        self._agree(True)
         clock = time.perf_counter()
         evaluated = time.perf_counter()
         update, feeder = rig.update, rig.feeders["train"]
@@ -112,24 +117,24 @@ class Training:
                     callback(self._seen)
                 if self.step % settings.log_every == 0:
                     self._log_point()
-                at_end = self.step == rig.total_steps
                 ends_epoch = self.step % feeder.steps == 0
-                wanted = self._wants_to_stop(at_end or ends_epoch)
+                wanted = self._agree(ends_epoch or self.step == rig.total_steps)
+                at_end = self.step == rig.total_steps or self._reason is not None
                 due = self.step % settings.evaluate_every == 0 if settings.evaluate_every else ends_epoch
                 if due or at_end or wanted or self._due_save():
                     self._log_point()
                     self.seconds += time.perf_counter() - clock
                     if wanted:
-                        self._save()
+                        self._keeper.save()
                         self._tell("ended")
                         return "interrupted"
                     if due or at_end:
                         self._evaluate(time.perf_counter() - evaluated)
                         evaluated = time.perf_counter()
                     elif self._due_save():
-                        self._save()
-                    if self._wants_to_stop(True):
-                        self._save()
+                        self._keeper.save()
+                    if self._agree(True):
+                        self._keeper.save()
                         self._tell("ended")
                         return "interrupted"
                     clock = time.perf_counter()
@@ -141,10 +146,10 @@ class Training:
             self.report.note(self._reason)
         if rig.update.ema is not None:
             rig.update.ema.adopt()
-        self._use_best()
+        self._keeper.use_best()
         self._test()
         self._tell("ended")
-        self._merge()
+        self._keeper.merge()
         return "finished"
 
     @property
@@ -160,16 +165,20 @@ class Training:
         for callback in self._moments[moment]:
             callback(self._seen)
 
-    def _wants_to_stop(self, together: bool) -> bool:
-        """Whether a signal asked to stop. Several processes must agree, and ask each other at log points only."""
+    def _agree(self, together: bool) -> bool:
+        """Whether a signal asked to stop; and whether anybody asked the run to end, which is then the reason.
+
+        Several processes must agree, and ask each other at log points only, or where all are `together`.
+        """
         engine = self.rig.engine
         if engine.world == 1:
+            self._reason = self._reason or self.asked
             return self._request() is not None
         if not together and self.step % self.settings.log_every:
             return False
-        # A callback of the main process may have asked to end the run: the others follow.
-        if engine.any(self._reason is not None) and self._reason is None:
-            self._reason = "another process ended the run"
+        # A callback of the main process may have asked: the others follow.
+        if engine.any(self.asked is not None):
+            self._reason = self._reason or self.asked or "another process ended the run"
         return engine.any(self._request() is not None)
 
     def _due_save(self) -> bool:
@@ -195,7 +204,7 @@ class Training:
 
     def _evaluate(self, seconds: float) -> None:
         self.rig.engine.share_buffers(self.rig.parts.modules())
-        with self._averaged():
+        with self.averaged():
             measured = self._measure("validation")
         if measured is None:
             return
@@ -217,15 +226,16 @@ class Training:
             for scheduler in self.rig.update.schedulers.values():
                 if hasattr(scheduler, "evaluated"):
                     scheduler.evaluated(value, self.better)
-        self._save(best)
-        shown = {name: self.values[name] for name in self._train_losses()} | values
-        epochs = self.rig.total_steps / self.rig.feeders["train"].steps
-        self.report.epoch(EpochLine(self.epochs_done, epochs, self.step, shown, seconds, best))
-        with self._averaged():
+        # Before it is saved: what they log, ask for, or keep belongs to this step.
+        with self.averaged():
             self._tell("evaluated")
         patience = self.settings.patience
         if patience is not None and self.waited >= patience and self.step < self.rig.total_steps:
             self.stop(f"stopped early: {self.monitor} did not improve in {self.waited} evaluations")
+        self._keeper.save(best)
+        shown = {name: self.values[name] for name in self._train_losses()} | values
+        epochs = self.rig.total_steps / self.rig.feeders["train"].steps
+        self.report.epoch(EpochLine(self.epochs_done, epochs, self.step, shown, seconds, best))
 
     def _measure(self, split: str) -> Measured | None:
         rig = self.rig
@@ -240,80 +250,10 @@ class Training:
             stopped=lambda: bool(self._request()),
         )
 
-    def _save(self, best: bool = False) -> None:
-        with self._averaged():
-            state, keep, engine = self.state_dict(), self.settings.checkpoint_keep, self.rig.engine
-            if self._came_from is not None and engine.main:
-                forget_later(self.folder, *self._came_from)
-            self._came_from = None
-            if engine.main:
-                self.event("saved", {"step": self.step, "best": best})
-            if self.rig.sharded:
-                save_sharded(self.folder, self.step, self.rig.parts, state, engine=engine, keep=keep, best=best)
-            elif engine.main:
-                save_checkpoint(self.folder, self.step, self.rig.parts, state, keep=keep, best=best)
-        self.rig.engine.wait()
-
-    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """While it is entered, the weights are the averages, where there is `ema`."""
         ema = self.rig.update.ema
         return contextlib.nullcontext() if ema is None else ema.swapped()
-
-    def _merge(self) -> None:
-        """The weights of a run that has ended in one file, as of any other run."""
-        engine = self.rig.engine
-        if self.rig.sharded:
-            if engine.main:
-                for place in {(self.folder / "checkpoints" / name).resolve() for name in ("last", "best")}:
-                    if place.is_dir():
-                        merge_weights(place, self.rig.parts)
-            engine.wait()
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that training goes on from, beside the weights. The order of rows needs two integers: seed and step."""
-        update = self.rig.update
-        return {
-            "step": self.step,
-            "best": self.best,
-            "best_step": self.best_step,
-            "waited": self.waited,
-            "optimizers": {name: each.state_dict() for name, each in update.optimizers.items()},
-            "schedulers": {name: each.state_dict() for name, each in update.schedulers.items()},
-            "scaler": update.scaler.state_dict() if update.scaler is not None else None,
-            "raw": update.ema.raw() if update.ema is not None else None,
-            "values": self.values,
-        }
-
-    def load(self, checkpoint: Path) -> None:
-        """Go on from a checkpoint: weights and all of `state_dict`."""
-        update = self.rig.update
-        if self.rig.sharded or (checkpoint / SHARDED).is_dir():
-            if self.rig.sharded:
-                meet_state(update.optimizers)
-            state = load_any_state(checkpoint, self.state_dict())
-        else:
-            state = load_state(checkpoint)
-        load_parts(checkpoint, self.rig.parts)
-        self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
-        if self.best_step is not None and not (self.folder / "checkpoints" / f"step-{self.best_step:08d}").is_dir():
-            # It made room for a later one, which the run does not go on from.
-            self.best = self.best_step = None
-        self._came_from = (self.step, self.best_step)
-        self.waited, self.values = state["waited"], state["values"]
-        self.epoch = self.step // self.rig.feeders["train"].steps
-        for name, optimizer in update.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-            match_formats(optimizer)
-        for name, scheduler in update.schedulers.items():
-            scheduler.load_state_dict(state["schedulers"][name])
-        if update.scaler is not None:
-            update.scaler.load_state_dict(state["scaler"])
-        if update.ema is not None:
-            update.ema.load(state["raw"])
-
-    def _use_best(self) -> None:
-        best = self.folder / "checkpoints" / "best"
-        if self.best_step is not None and self.best_step != self.step and best.exists():
-            load_parts(best, self.rig.parts)
 
     def _test(self) -> None:
         if "test" not in self.rig.feeders:
