@@ -12,6 +12,9 @@ from modrack.data.sorts import is_record
 from modrack.data.sounds import SAMPLE_RATE
 from modrack_registry.errors import UserError
 
+# The largest number that fp32 holds.
+_LARGEST = 3.4028234663852886e38
+
 
 class Casting:
     """Turns values into those of the input column of `data`. `feature` is that column's.
@@ -135,6 +138,8 @@ def _number(value: Any, column: str, name: str) -> float | None:
         number = None if value is None or value == "" else float(value)
     except (TypeError, ValueError):
         raise UserError(f"{name}: {value!r} in the column {column!r} is no number.") from None
+    if number is not None and abs(number) > _LARGEST:
+        raise UserError(f"{name}: {value} in the column {column!r} is no number to compute with.")
     return None if number is not None and number != number else number
 
 

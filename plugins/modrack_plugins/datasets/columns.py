@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import modrack
 from modrack_plugins.datasets.images import SUFFIXES
+from modrack_plugins.datasets.numerals import refuse_odd_ones
 
 TEXTS = ("text", "sentence", "review", "content", "document", "body", "comment", "message", "title")
 LABELS = ("label", "labels", "class", "category", "target", "sentiment", "rating", "tag", "y")
@@ -38,8 +40,11 @@ class Chosen:
     label: str
 
 
-def choose(table: Any, where: str, asked: Asked) -> Chosen:
-    """Choose from an Arrow table. Raises UserError that says which columns there are and how to choose."""
+def choose(table: Any, where: str, asked: Asked, row: Callable[[int], str]) -> Chosen:
+    """Choose from an Arrow table, called `where`; `row` says where a row of it is, counted from 0.
+
+    Raises UserError that says which columns there are and how to choose.
+    """
     text, label, image = asked.text, asked.label, asked.image
     columns = {name: table.schema.field(name).type for name in table.column_names if name not in ROW_NUMBERS}
     _refuse_missing([("text", text), ("image", image), ("label", label)], columns, where)
@@ -47,14 +52,14 @@ def choose(table: Any, where: str, asked: Asked) -> Chosen:
     if text is not None and image is not None:
         raise modrack.UserError("dataset.text and dataset.image: one of them is the input.", "Leave one out.")
     if asked.columns:
-        return _named_columns(asked, columns, where)
+        return _named_columns(asked, table, columns, where, row)
     given = text or image
     found_label = label or _by_name(columns, LABELS, without=given)
     inputs = {name: kind for name, kind in columns.items() if name != found_label}
     texts = [name for name, kind in inputs.items() if _is_text(kind)]
-    row = None if text or image else _row(table, inputs, texts)
-    if row and found_label is not None:
-        return Chosen("tabular", row, found_label)
+    cells = () if text or image else _row(table, inputs, texts, row)
+    if cells and found_label is not None:
+        return Chosen("tabular", cells, found_label)
     found_image = image or (None if text else _image(table, inputs))
     found_text = None if found_image else text or _by_name(texts, TEXTS) or (texts[0] if len(texts) == 1 else None)
     found = found_image or found_text
@@ -75,7 +80,7 @@ def choose(table: Any, where: str, asked: Asked) -> Chosen:
     )
 
 
-def _named_columns(asked: Asked, columns: dict[str, Any], where: str) -> Chosen:
+def _named_columns(asked: Asked, table: Any, columns: dict[str, Any], where: str, row: Callable[[int], str]) -> Chosen:
     """A row of the columns that the user names."""
     if asked.text or asked.image:
         raise modrack.UserError(
@@ -94,15 +99,21 @@ def _named_columns(asked: Asked, columns: dict[str, Any], where: str) -> Chosen:
         raise modrack.UserError(
             f"dataset.columns: {wrong!r} of {where} holds {columns[wrong]}, neither numbers nor words."
         )
+    for name in asked.columns:
+        if is_word(columns[name]) and not _comes_again(table.column(name)):
+            refuse_odd_ones(table.column(name).to_pylist(), f"in the column {name!r}", row)
     return Chosen("tabular", asked.columns, label)
 
 
-def _row(table: Any, inputs: dict[str, Any], texts: list[str]) -> tuple[str, ...]:
+def _row(table: Any, inputs: dict[str, Any], texts: list[str], row: Callable[[int], str]) -> tuple[str, ...]:
     """The columns of a row of numbers and categories; none where the table is rather one of texts or images."""
     numbers = [name for name, kind in inputs.items() if is_number(kind)]
     if _by_name(texts, TEXTS) or _image(table, inputs) or (not numbers and len(texts) < 2):
         return ()
     words = [name for name in texts if _comes_again(table.column(name))]
+    for name in texts:
+        if name not in words:
+            refuse_odd_ones(table.column(name).to_pylist(), f"in the column {name!r}", row)
     if not words and texts:
         return ()
     # A name or a number of its own for each row is left out.

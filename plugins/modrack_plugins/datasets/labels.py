@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import modrack
+from modrack_plugins.datasets.numerals import as_numbers, numerals, refuse_odd_ones
 
 # Whole numbers are classes where there are few of them: not more than FEW, or than MOST with ROWS rows each.
 FEW, MOST, ROWS = 20, 1000, 5
@@ -39,7 +40,12 @@ def encode_labels(
     if any(isinstance(value, list) for values in columns.values() for value in values[:1]):
         raise modrack.UserError("The labels of one split are lists, and those of train are not.")
     if like.target == "number" if like is not None else _are_measured(train):
-        return Value("float32"), {split: _floats(values, where[split]) for split, values in columns.items()}
+        return Value("float32"), {
+            split: as_numbers(values, "the label", where[split]) for split, values in columns.items()
+        }
+    if like is None and _are_measured(numerals(train)):
+        # As classes each would be one of its own.
+        refuse_odd_ones(train, "the label", where["train"])
     names = _known(like) or _names(train, where["train"])
     single = {split: [[value] for value in values] for split, values in columns.items()}
     return ClassLabel(names=names), {
@@ -87,13 +93,6 @@ def _are_measured(values: list[Any]) -> bool:
         return True
     distinct = len(set(values))
     return distinct > FEW and (distinct > MOST or distinct * ROWS > len(values))
-
-
-def _floats(values: list[Any], where: Callable[[int], str]) -> list[float]:
-    for place, value in enumerate(values):
-        if not isinstance(value, (int, float)):
-            raise modrack.UserError(f"{where(place)}: the label {value!r} is no number, and those of train are.")
-    return [float(value) for value in values]
 
 
 def _names(values: list[Any], where: Callable[[int], str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import modrack
 from modrack_plugins.datasets.columns import is_number, is_word
+from modrack_plugins.datasets.numerals import as_numbers
 from modrack_plugins.datasets.tables import Table
 
 
@@ -49,6 +50,8 @@ def _numbers(table: Table, name: str) -> Any:
     import pyarrow as pa
 
     column = table.rows.column(name)
+    if is_word(column.type):
+        column = _spelled(table, name)
     # A split may have no value of a column at all, and then no type either.
     if not is_number(column.type) and column.null_count < len(column):
         raise modrack.UserError(f"{table.name}: the column {name!r} holds {column.type}, and numbers in train.")
@@ -61,6 +64,17 @@ def _numbers(table: Table, name: str) -> Any:
             "Mend it, or leave it empty.",
         )
     return pa.array(values.astype(np.float32), mask=np.isnan(values))
+
+
+def _spelled(table: Table, name: str) -> Any:
+    """What the texts of a column spell, fp64, null where nothing stands. Raises UserError for one that is no number."""
+    import pyarrow as pa
+
+    texts = table.rows.column(name).to_pylist()
+    there = [place for place, text in enumerate(texts) if text is not None and text.strip()]
+    numbers = as_numbers([texts[at] for at in there], f"in the column {name!r}", lambda at: table.where(there[at]))
+    found = dict(zip(there, numbers, strict=True))
+    return pa.chunked_array([pa.array([found.get(place) for place in range(len(texts))], pa.float64())])
 
 
 def _words(table: Table, name: str) -> Any:

@@ -38,7 +38,14 @@ def make_splits(
     targets = _several(asked.label, train)
     others = [name for name in targets if name != targets[0]]
     # What is to be learned is no input.
-    chosen = choose(train.rows.drop_columns(others), train.name, replace(asked, label=targets[0]) if targets else asked)
+    if targets and separator is not None:
+        raise modrack.UserError(
+            f"dataset.separator={separator}: it stands between the labels of one column, and dataset.label names "
+            f"{len(targets)}.",
+            "Leave it out; each label of a row has a column of its own then.",
+        )
+    asked = replace(asked, label=targets[0]) if targets else asked
+    chosen = choose(train.rows.drop_columns(others), train.name, asked, train.where)
     for table in tables.values():
         lacking = [name for name in (*chosen.inputs, chosen.label, *others) if name not in table.rows.column_names]
         if lacking:

@@ -125,7 +125,7 @@ def test_the_row_is_that_of_the_file_that_has_it(tmp_path: Path) -> None:
     [
         (GOOD, "words,label\nu,a\n", "has no column 'text', which train.csv has"),
         ("text,label\nu,0.5\nv,1\n", "text,label\nu,high\n", "test.csv, row 1: the label 'high' is no number"),
-        ("x,class\n1,a\n2,b\n", "x,class\none,a\n", "test.csv: the column 'x' holds string, and numbers in train"),
+        ("x,class\n1,a\n2,b\n", "x,class\none,a\n", "test.csv, row 1: in the column 'x' 'one' is no number"),
     ],
 )
 def test_splits_that_do_not_fit_together(train: str, test: str, said: str, tmp_path: Path) -> None:
