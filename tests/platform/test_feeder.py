@@ -54,6 +54,14 @@ def test_batches_hold_their_own_rows_and_pad_the_rest() -> None:
         assert batch.padded("ids") == (not mask.all())
 
 
+def test_rows_of_nothing_are_all_padding() -> None:
+    ids = Ragged.of([np.zeros(0, np.int32)] * 3, pad=5, dtype=np.int32)
+    feeder = Feeder(Encoded({"ids": ids}, 3), batch_size=2, device=CPU, resident=True)
+    batches = list(feeder.once())
+    assert [batch["ids"].tolist() for batch in batches] == [[[5], [5]], [[5]]]
+    assert [batch.lengths["ids"].tolist() for batch in batches] == [[0, 0], [0]]
+
+
 def test_an_epoch_can_start_anywhere() -> None:
     whole = [batches[0].rows.tolist() for batches in Feeder(texts(), batch_size=32, device=CPU, resident=True).epoch(3)]
     late = Feeder(texts(), batch_size=32, device=CPU, resident=True).epoch(3, start=17)

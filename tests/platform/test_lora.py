@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 import modrack
+from modrack.configure.settings import Settings
+from modrack.runner.lora import add_adapters
+from modrack.runner.parts import Parts
 
 pytest.importorskip("peft")
 TINY = {
@@ -48,6 +52,14 @@ def test_layers_are_chosen_by_pattern(tmp_path):
     run = modrack.train(home=tmp_path, **TINY | {"lora.layers": ["*.query", "*.value"], "steps": 2})
     chosen = {name.partition(".lora_A.")[0].rpartition(".")[2] for name in weights(run) if ".lora_A." in name}
     assert chosen == {"query", "value"}
+
+
+def test_a_layer_whose_name_ends_as_another_is_another():
+    inner = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(8, 3))
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 8), torch.nn.ReLU(), inner)
+    add_adapters(Parts.of(net, "net"), replace(Settings(), lora_rank=2))
+    learning = {name for name, weight in net.named_parameters() if weight.requires_grad}
+    assert learning == {"1.lora_A.default.weight", "1.lora_B.default.weight", "3.1.weight", "3.1.bias"}
 
 
 @pytest.mark.parametrize(

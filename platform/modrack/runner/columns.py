@@ -16,7 +16,9 @@ class RaggedColumn:
 
     def __init__(self, column: Ragged, place: torch.device) -> None:
         self.pad = column.pad
-        self.values = as_tensor(column.values).to(place)
+        values = as_tensor(column.values)
+        # Where all rows are empty there must be something to point at.
+        self.values = (values if len(values) else values.new_full((1,), column.pad)).to(place)
         self.offsets = torch.from_numpy(column.offsets[:-1]).to(place)
         self.lengths = lengths_of(column.offsets)
         self._lengths = self.lengths.to(place)

@@ -6,6 +6,7 @@ Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.0968
 from __future__ import annotations
 
 import fnmatch
+import re
 
 from torch import nn
 
@@ -49,15 +50,18 @@ def add_adapters(parts: Parts, settings: Settings) -> None:
         ]
         if not chosen:
             continue
+        # A layer inside an adapter, or below one, has another name afterwards.
+        of_head = {id(parameter) for weight, parameter in part.named_parameters() if weight in head}
         config = LoraConfig(
             r=settings.lora_rank,
             lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
             lora_dropout=settings.lora_dropout,
-            target_modules=chosen,
+            # A list would mean all layers whose names end so.
+            target_modules="|".join(map(re.escape, chosen)),
         )
         inject_adapter_in_model(config, part)
         for weight, parameter in part.named_parameters():
-            parameter.requires_grad_("lora_" in weight or weight in head)
+            parameter.requires_grad_("lora_" in weight or id(parameter) in of_head)
 
 
 def linear_layers(part: nn.Module) -> tuple[list[str], set[str]]:
