@@ -11,7 +11,7 @@ def main() -> None:
     from modrack.cli.door import run
 
     code = run(sys.argv[1:])
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
         # All is written by now. Torn down in Python's order, a thread of the process group that is still there now and
         # then aborts the process ("terminate called without an active exception"), and torchrun fails the whole run.
         sys.stdout.flush()

@@ -99,6 +99,14 @@ def test_state_that_is_neither_tensor_nor_json_is_refused() -> None:
         pack({"key": {1}}, {}, "state")
 
 
+def test_keys_that_look_alike_keep_their_tensors() -> None:
+    one, two = torch.ones(2), torch.zeros(2)
+    for tree in ({"m": {1: one, "1": two}}, {"a/b": one, "a": {"b": two}}):
+        tensors: dict[str, torch.Tensor] = {}
+        told = unpack(json.loads(json.dumps(pack(tree, tensors, "state"))), tensors)
+        assert str(told) == str(tree)
+
+
 def test_trees_keep_their_shape() -> None:
     tree = {"a": [1, (2.5, None)], 0: {"b": torch.arange(3)}, "$map": True}
     tensors: dict[str, torch.Tensor] = {}

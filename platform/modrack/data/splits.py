@@ -64,7 +64,11 @@ def _cut(train: Any, split: str, name: str, seed: int, asked: float | None) -> t
     if asked is None:
         size = min(size, MOST)
     if len(train) < 3:
-        raise UserError(f"dataset {name}: {len(train)} rows are too few to cut {split} from train.")
+        rows = "one row is" if len(train) == 1 else f"{len(train)} rows are"
+        raise UserError(
+            f"dataset {name}: {rows} too few to cut {split} from train.",
+            f"It takes 3, or a {split} of its own. modrack show dataset {name} tells what makes a row.",
+        )
     import numpy as np
 
     order = np.random.default_rng([seed, NAMES.index(split)]).permutation(len(train))

@@ -102,7 +102,12 @@ class Engine:
 @contextlib.contextmanager
 def joined(device: str = "cpu") -> Iterator[Engine]:
     """The engine of this process, as torchrun's environment says; leaves the group at the end."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    said = os.environ.get("WORLD_SIZE") or "1"
+    if not said.isdecimal() or int(said) < 1:
+        raise UserError(
+            f"WORLD_SIZE={said} is no number of processes.", "Start several processes with torchrun, or unset it."
+        )
+    world = int(said)
     if world == 1:
         yield Engine()
         return

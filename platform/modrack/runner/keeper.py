@@ -47,6 +47,7 @@ class Keeper:
             "best": training.best,
             "best_step": training.best_step,
             "waited": training.waited,
+            "owed": training.owed,
             "asked": training.asked,
             "optimizers": {name: each.state_dict() for name, each in update.optimizers.items()},
             "schedulers": {name: each.state_dict() for name, each in update.schedulers.items()},
@@ -72,6 +73,7 @@ class Keeper:
             training.best = training.best_step = None
         self._came_from = (training.step, training.best_step)
         training.waited, training.values, training.asked = state["waited"], state["values"], state.get("asked")
+        training.owed = state.get("owed", False)
         training.epoch = training.step // self._rig.feeders["train"].steps
         for name, optimizer in update.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])

@@ -54,6 +54,8 @@ class Training:
         self.best: float | None = None
         self.best_step: int | None = None
         self.waited = 0
+        # Whether this step is to be evaluated and was not: a run that is stopped makes up for it when it goes on.
+        self.owed = False
         self.rows = 0
         self.seconds = 0.0
         self._log, self._request, self.event = log, request, event
@@ -100,10 +102,12 @@ class Training:
         """Train to the end. Returns the status: finished or interrupted. Raises RunFailed."""
         rig, settings = self.rig, self.settings
         self._tell("started")
+        clock = evaluated = time.perf_counter()
+        if self.owed:
+            self._evaluate(0.0)
         # A run that was stopped may have asked to end before, and so may a callback now.
-        self._agree(True)
-        clock = time.perf_counter()
-        evaluated = time.perf_counter()
+        if self._agree(True) and self.owed:
+            return self._interrupted()
         update, feeder = rig.update, rig.feeders["train"]
         stepped = self._moments["stepped"]
         while self.step < rig.total_steps and not self._reason:
@@ -122,21 +126,18 @@ class Training:
                 at_end = self.step == rig.total_steps or self._reason is not None
                 due = self.step % settings.evaluate_every == 0 if settings.evaluate_every else ends_epoch
                 if due or at_end or wanted or self._due_save():
+                    self.owed = due or at_end
                     self._log_point()
                     self.seconds += time.perf_counter() - clock
                     if wanted:
-                        self._keeper.save()
-                        self._tell("ended")
-                        return "interrupted"
+                        return self._interrupted()
                     if due or at_end:
                         self._evaluate(time.perf_counter() - evaluated)
                         evaluated = time.perf_counter()
                     elif self._due_save():
                         self._keeper.save()
                     if self._agree(True):
-                        self._keeper.save()
-                        self._tell("ended")
-                        return "interrupted"
+                        return self._interrupted()
                     clock = time.perf_counter()
                 if at_end or self._reason:
                     break
@@ -147,10 +148,16 @@ class Training:
         if rig.update.ema is not None:
             rig.update.ema.adopt()
         self._keeper.use_best()
-        self._test()
+        finished = self._test()
         self._tell("ended")
-        self._keeper.merge()
-        return "finished"
+        if finished:
+            self._keeper.merge()
+        return "finished" if finished else "interrupted"
+
+    def _interrupted(self) -> str:
+        self._keeper.save()
+        self._tell("ended")
+        return "interrupted"
 
     @property
     def epochs_done(self) -> float:
@@ -208,10 +215,15 @@ class Training:
             measured = self._measure("validation")
         if measured is None:
             return
+        self.owed = False
         values = {f"validation.{name}": value for name, value in measured.values.items()}
         self.log(values)
         best = False
         value = values.get(self.monitor)
+        if value is None and self.settings.monitor is not None:
+            raise RunFailed(
+                f"monitor={self.settings.monitor}: no evaluation gives that.", f"It gives {', '.join(values)}."
+            )
         if value is not None:
             sign = 1 if self.better == "higher" else -1
             # What cannot be compared is no improvement on anything, and nothing has to improve on it.
@@ -255,17 +267,20 @@ class Training:
         ema = self.rig.update.ema
         return contextlib.nullcontext() if ema is None else ema.swapped()
 
-    def _test(self) -> None:
+    def _test(self) -> bool:
+        """Measure the test split, where there is one. Whether it went to its end."""
         if "test" not in self.rig.feeders:
-            return
+            return True
         measured = self._measure("test")
-        if measured is not None:
-            self.log({f"test.{name}": value for name, value in measured.values.items()})
-            self.tables.update({f"test.{name}": table for name, table in measured.tables.items()})
-            for name, draw in measured.pictures.items() if self.rig.engine.main else ():
-                picture = draw()
-                if picture is not None:
-                    self.picture(f"test.{name}", picture)
+        if measured is None:
+            return False
+        self.log({f"test.{name}": value for name, value in measured.values.items()})
+        self.tables.update({f"test.{name}": table for name, table in measured.tables.items()})
+        for name, draw in measured.pictures.items() if self.rig.engine.main else ():
+            picture = draw()
+            if picture is not None:
+                self.picture(f"test.{name}", picture)
+        return True
 
 
 def _learning_rates(optimizers: dict[str, Any]) -> dict[str, float]:

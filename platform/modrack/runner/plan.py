@@ -94,7 +94,9 @@ def choose_device(hardware: Hardware, asked: str) -> Decision:
         there = f"cpu, {hardware.accelerator}" if hardware.accelerator else "cpu"
         raise UserError(f"device={asked}: this machine has no {kind}.", f"There is: {there}. Leave it out to choose.")
     index = asked.partition(":")[2]
-    if index and kind != "cpu" and (not index.isdigit() or int(index) >= hardware.count):
+    if kind == "cpu" and ":" in asked and not index.isdigit():
+        raise UserError(f"device={asked}: there is one cpu.", "Say device=cpu; threads=2 says how many cores it takes.")
+    if kind != "cpu" and ":" in asked and (not index.isdigit() or int(index) >= hardware.count):
         raise UserError(f"device={asked}: there are {hardware.count} devices, counted from 0.")
     return Decision("device", asked, "asked for")
 

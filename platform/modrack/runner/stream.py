@@ -51,7 +51,13 @@ class StreamFeeder:
         self, epoch: int, *, start: int = 0, accumulate: int = 1, share: tuple[int, int] = (0, 1)
     ) -> Iterator[list[Batch]]:
         """Steps from `start` on, for ever. Of several processes each reads the whole stream, and takes its share."""
-        return itertools.islice(self._steps(accumulate, share), start, None)
+        steps = self._steps(accumulate, share)
+        if start:
+            # What was learned from before is read again, and not counted again.
+            before = list(self.tokens)
+            next(itertools.islice(steps, start - 1, None))
+            self.tokens[:] = before
+        return steps
 
     def sample(self) -> Encoded:
         """The first rows, encoded: what the plan looks at."""
@@ -68,8 +74,9 @@ class StreamFeeder:
                 seed=self.seed,
                 batch_tokens=self.batch_tokens,
             )
+            # They count together, step by step.
+            feeder.tokens = self.tokens
             yield from feeder.epoch(number, accumulate=accumulate, share=share)
-            self.tokens = [mine + more for mine, more in zip(self.tokens, feeder.tokens, strict=True)]
 
     def _encoded(self) -> Iterator[tuple[int, Encoded]]:
         """Chunks of the stream, for ever, each with a number of its own."""

@@ -13,6 +13,9 @@ _SPECIAL = ("$tensor", "$tuple", "$map")
 def pack(tree: Any, tensors: dict[str, Tensor], path: str) -> Any:
     """`tree` as JSON; its tensors go into `tensors` under names that begin with `path`."""
     if isinstance(tree, Tensor):
+        # Keys of two types, or with a slash, may lead to one path.
+        while path in tensors:
+            path += "'"
         tensors[path] = tree.detach()
         return {"$tensor": path}
     if isinstance(tree, dict):

@@ -77,7 +77,7 @@ class Update:
     def __call__(self, step: int, batches: list[Batch]) -> None:
         """Train on `batches`, the micro-batches of optimizer step `step` (counted from 0)."""
         task = self.task
-        batches = [task.prepare(self.changed(batch)) for batch in batches]
+        batches = [self._ready(step, place, batch) for place, batch in enumerate(batches)]
         for turn, phase in enumerate(self.learners):
             if phase not in task.schedule(step):
                 continue
@@ -104,6 +104,11 @@ class Update:
         self.choose_learners(None)
         if self.ema is not None:
             self.ema.update()
+
+    def _ready(self, step: int, place: int, batch: Batch) -> Batch:
+        # Who draws from torch's own random numbers gets the same ones in a resumed run.
+        seed_all(mix(self.seed, step, -1, place, self.engine.rank), self.device)
+        return self.task.prepare(self.changed(batch))
 
     def choose_learners(self, phase: str | None) -> None:
         """Let only the parts that learn in `phase` collect gradients; with None all of them."""
@@ -164,7 +169,7 @@ class Update:
         if len(sums) == 1 and not isinstance(total, (dict, Tensor)) and self.scaler is None:
             # The gradient of the sum is 1 / total: said at the start, it saves a division in forward and backward.
             (whole,) = sums.values()
-            backward(whole, self._ratio(weight, total))
+            backward(whole, self._ratio(weight, _counted(total)))
             return
         scaled = [
             whole * weight / _counted(total[name] if isinstance(total, dict) else total) for name, whole in sums.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import modrack
-from modrack_plugins.spans import CLOSING, OPENING, are_spans, split_tag
+from modrack_plugins.spans import CLOSING, OPENING, OUTSIDE, are_spans, split_tag
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,10 +21,15 @@ class Spans:
 
         classes = data.classes or []
         if not are_spans(classes):
+            odd = [name for name in classes if name != OUTSIDE and not are_spans([name])]
+            told = ", ".join(odd[:6]) + (" …" if len(odd) > 6 else "")
+            if len(odd) < len(classes) / 2:
+                raise modrack.UserError(
+                    f"metrics of spans: {told} among the classes is no tag as B-PER, I-PER, O.",
+                    "Correct it in the data. Where it is meant so: --metric accuracy.",
+                )
             raise modrack.UserError(
-                f"metrics of spans: the classes are no tags as B-PER, I-PER, O, but {', '.join(classes[:6])}"
-                + (" …" if len(classes) > 6 else "")
-                + ".",
+                f"metrics of spans: the classes are no tags as B-PER, I-PER, O, but {told}.",
                 "For other classes say --metric accuracy.",
             )
         tags = [split_tag(name) for name in classes]
