@@ -225,3 +225,42 @@ def test_a_first_step_brings_no_symbolic_algebra_in() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+class Drawing(Rows):
+    """Draws from torch's own random numbers before a step."""
+
+    def prepare(self, batch: Batch) -> Batch:
+        batch["x"] = batch["x"] + torch.rand(batch["x"].shape, dtype=batch["x"].dtype)
+        return batch
+
+
+def test_what_is_drawn_before_a_step_depends_on_the_step_alone() -> None:
+    found = []
+    for left_behind in (1, 2):
+        update, parts = build(Drawing)
+        feeder = Feeder(encoded(), batch_size=16, device=CPU, resident=True, seed=5)
+        torch.manual_seed(left_behind)
+        for step, batches in enumerate(feeder.epoch(0)):
+            update(step, batches)
+        found.append([parameter.detach().clone() for parameter in parts.parameters()])
+    assert all(map(torch.equal, *found))
+
+
+class Nothing(Rows):
+    """Counts nothing, as a number of Python's."""
+
+    def count(self, batch: Batch, phase: str) -> Any:
+        return 0
+
+    def step(self, parts: Any, batch: Batch, phase: str) -> Step:
+        return Step(parts.model(batch["x"]).sum() * 0)
+
+
+def test_a_step_that_counts_nothing_moves_nothing() -> None:
+    update, parts = build(Nothing)
+    before = [parameter.detach().clone() for parameter in parts.parameters()]
+    feeder = Feeder(encoded(), batch_size=16, device=CPU, resident=True, seed=5)
+    update(0, next(feeder.epoch(0)))
+    assert all(map(torch.equal, before, parts.parameters()))
+    assert update.take() == ({}, None)
