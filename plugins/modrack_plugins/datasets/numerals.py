@@ -20,7 +20,7 @@ def numeral(value: Any) -> float | None:
         number = float(value) if isinstance(value, str) and "_" not in value else math.nan
     except ValueError:
         return None
-    return None if math.isnan(number) else number
+    return number if math.isfinite(number) else None
 
 
 def numerals(values: Iterable[Any]) -> list[float]:

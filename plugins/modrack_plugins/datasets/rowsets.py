@@ -37,7 +37,6 @@ def make_splits(
     train = tables["train"]
     targets = _several(asked.label, train)
     others = [name for name in targets if name != targets[0]]
-    # What is to be learned is no input.
     if targets and separator is not None:
         raise modrack.UserError(
             f"dataset.separator={separator}: it stands between the labels of one column, and dataset.label names "
@@ -45,6 +44,7 @@ def make_splits(
             "Leave it out; each label of a row has a column of its own then.",
         )
     asked = replace(asked, label=targets[0]) if targets else asked
+    # What is to be learned is no input.
     chosen = choose(train.rows.drop_columns(others), train.name, asked, train.where)
     for table in tables.values():
         lacking = [name for name in (*chosen.inputs, chosen.label, *others) if name not in table.rows.column_names]

@@ -22,8 +22,8 @@ class Spans:
         classes = data.classes or []
         if not are_spans(classes):
             odd = [name for name in classes if name != OUTSIDE and not are_spans([name])]
-            told = ", ".join(odd[:6]) + (" …" if len(odd) > 6 else "")
-            if len(odd) < len(classes) / 2:
+            told = ", ".join((odd or classes)[:6]) + (" …" if len(odd) > 6 else "")
+            if 0 < len(odd) < len(classes) / 2:
                 raise modrack.UserError(
                     f"metrics of spans: {told} among the classes is no tag as B-PER, I-PER, O.",
                     "Correct it in the data. Where it is meant so: --metric accuracy.",
