@@ -28,7 +28,7 @@ class RaggedColumn:
         """Of `rows` (and the same numbers `placed` where the values are): padded values (n, width), their lengths on
         the host, and which entries are real, bool (n, width)."""
         lengths = self.lengths[rows]
-        width = round_up(max(1, int(lengths.max())), self._longest)
+        width = round_up(max(1, int(lengths.max())), self._longest, fine=self.values.device.type == "cpu")
         positions = torch.arange(width, device=self.values.device)
         index = (self.offsets[placed][:, None] + positions).clamp_(max=len(self.values) - 1)
         real = positions < self._lengths[placed][:, None]

@@ -106,9 +106,13 @@ def arranged(chosen: object, rows: int, batch_size: int) -> Order:
     return Order(order, _bounds(rows, batch_size))
 
 
-def round_up(width: int, longest: int) -> int:
-    """The padded width of a batch: one of few values, so that compiled code and graphs see few shapes."""
-    for unit, below in ((8, 128), (32, 512), (128, 2048)):
+def round_up(width: int, longest: int, fine: bool = False) -> int:
+    """The padded width of a batch: one of few values, so that compiled code and graphs see few shapes.
+
+    With `fine` short ones are a few more, for a CPU: it computes what is padded as slowly as what is not, and an
+    accelerator multiplies by eights. Texts of 27 tokens on average have then 5% of padding, and else 15%.
+    """
+    for unit, below in (*(((2, 32), (4, 64)) if fine else ()), (8, 128), (32, 512), (128, 2048)):
         if width <= below:
             return min(-(-width // unit) * unit, longest)
     return min(-(-width // 512) * 512, longest)
