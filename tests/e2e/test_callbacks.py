@@ -25,6 +25,10 @@ class Watch:
     def __init__(self, *, end: int = 0, interrupt: int = 0):
         self.end, self.interrupt, self.steps, self.evaluations = end, interrupt, 0, 0
 
+    def started(self, training):
+        if self.end < 0:
+            training.stop("not today")
+
     def stepped(self, training):
         self.steps += 1
         if training.step == self.end:
@@ -99,6 +103,13 @@ def test_a_run_that_a_callback_ends_in_an_epoch_is_measured_and_kept(tmp_path: P
     assert done.returncode == 0, done.stderr
     ended_at(tmp_path, 11)
     assert (tmp_path / "modrack-runs/1/watched").read_text() == "11 2"
+
+
+def test_a_run_that_a_callback_ends_before_it_began_is_measured_and_kept(tmp_path: Path) -> None:
+    done = modrack(tmp_path, *WORDS, "callback.watch.end=-1")
+    assert done.returncode == 0, done.stderr
+    ended_at(tmp_path, 0)
+    assert (tmp_path / "modrack-runs/1/watched").read_text() == "0 1"
 
 
 @pytest.mark.slow

@@ -40,6 +40,11 @@ def test_a_process_that_dies_is_started_again_and_the_run_goes_on(rank: str, tmp
     assert not list((broken / "modrack-runs").glob(".launch-*"))
 
 
+def test_far_more_processes_than_cores_are_refused(tmp_path: Path) -> None:
+    done = modrack(tmp_path, "train", "--processes", "5000", "device=cpu")
+    assert (done.returncode, "--processes 5000: this machine has" in done.stderr) == (2, True)
+
+
 @pytest.mark.slow
 def test_a_mistake_is_told_once_with_the_usual_code(tmp_path: Path) -> None:
     early = modrack(tmp_path, "train", "--processes", "2", "epohcs=1")

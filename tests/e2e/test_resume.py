@@ -171,6 +171,22 @@ def test_a_changed_plugin_is_noticed(tmp_path: Path) -> None:
     assert train(tmp_path, "resume", "1", "--allow-changes").returncode == 0
 
 
+def test_changed_rows_are_noticed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [f"{number},{number % 7},{'odd' if number % 2 else 'even'}" for number in range(200)]
+    (data / "train.csv").write_text("\n".join(["a,b,label", *rows]))
+    words = ["--plugin", KILLER, "--callback", "killer", "callback.killer.at=8", "checkpoint.every=3"]
+    words += ["--dataset", "files", f"dataset.path={data}", "--model", "mlp", "batch_size=16", "epochs=3"]
+    assert train(tmp_path, "train", *words).returncode == -signal.SIGKILL
+    (data / "train.csv").write_text("\n".join(["a,b,label", "9,9,even", *rows[1:]]))
+    done = train(tmp_path, "resume", "1")
+    assert done.returncode == 2
+    assert "the rows of train are not the same" in done.stderr
+    assert "--allow-changes" in done.stderr
+    assert train(tmp_path, "resume", "1", "--allow-changes").returncode == 0
+
+
 def test_ctrl_c_twice_is_obeyed(tmp_path: Path) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(

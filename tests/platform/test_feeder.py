@@ -90,7 +90,7 @@ def test_buckets_waste_little_and_stay_random() -> None:
     real, padded = feeder.tokens
     assert real / padded > 0.8
     assert widths != sorted(widths)
-    assert len(set(widths)) <= 16
+    assert len(set(widths)) <= 32
 
 
 @pytest.mark.parametrize("tokens", [120, 512, 4096, 10**6])
@@ -125,10 +125,19 @@ def test_evaluation_sorts_by_length() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "longest", "expected"), [(1, 500, 8), (9, 500, 16), (130, 500, 160), (130, 140, 140)]
+    ("width", "longest", "expected", "fine"),
+    [
+        (1, 500, 8, 2),
+        (9, 500, 16, 10),
+        (33, 500, 40, 36),
+        (65, 500, 72, 72),
+        (130, 500, 160, 160),
+        (130, 140, 140, 140),
+    ],
 )
-def test_widths_are_few(width: int, longest: int, expected: int) -> None:
+def test_widths_are_few(width: int, longest: int, expected: int, fine: int) -> None:
     assert round_up(width, longest) == expected
+    assert round_up(width, longest, fine=True) == fine
 
 
 def test_noise_belongs_to_the_row_not_the_batch() -> None:

@@ -14,7 +14,7 @@ from modrack_registry.errors import RunFailed
 @click.command("resume")
 @click.argument("run")
 @click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on from this one.")
-@click.option("--allow-changes", is_flag=True, help="Go on although components are not what they were.")
+@click.option("--allow-changes", is_flag=True, help="Go on although components or rows are not what they were.")
 @json_flag
 @home_flag
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")

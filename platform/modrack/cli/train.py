@@ -143,13 +143,20 @@ def command(
 
 
 def launch_train(processes: int, restarts: int, typed: list[str], device: str) -> int:
-    """Start the same command in several processes. Raises UserError for more of them than devices."""
+    """Start the same command in several processes. Raises UserError for more of them than devices, or far more than
+    cores: a few too many are for trying things out, many fill the memory before any of them says a word."""
     from modrack.launch import launch
     from modrack.runner.hardware import probe
     from modrack.runner.plan import choose_device
 
     hardware = probe()
-    if choose_device(hardware, device).value != "cpu" and processes > hardware.count:
+    on_cpu = choose_device(hardware, device).value == "cpu"
+    if on_cpu and processes > 4 * hardware.cores:
+        raise UserError(
+            f"--processes {processes}: this machine has {hardware.cores} cores.",
+            f"Take {hardware.cores}: more of them wait for each other.",
+        )
+    if not on_cpu and processes > hardware.count:
         raise UserError(
             f"--processes {processes}: there are {hardware.count} devices ({hardware.name}).",
             "Start as many as there are, or say device=cpu.",

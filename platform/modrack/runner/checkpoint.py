@@ -35,9 +35,9 @@ SHARDED = "sharded"
 def save_checkpoint(folder: Path, step: int, parts: Parts, state: dict[str, Any], *, keep: int, best: bool) -> Path:
     """Write `checkpoints/step-…` below `folder` and lead `last` (and `best`) to it; older ones beyond `keep` go."""
     root = folder / "checkpoints"
-    place = root / f"step-{step:08d}"
+    place = root / step_name(step)
     if not place.is_dir():
-        aside = root / f".step-{step:08d}.{os.getpid()}"
+        aside = root / f".{place.name}.{os.getpid()}"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         try:
@@ -56,6 +56,11 @@ def save_checkpoint(folder: Path, step: int, parts: Parts, state: dict[str, Any]
     return place
 
 
+def step_name(step: int) -> str:
+    """The name of the folder of `step`; names sort as steps do."""
+    return f"step-{step:08d}"
+
+
 def finish_checkpoint(root: Path, place: Path, *, keep: int, best: bool) -> None:
     """Lead the links to a checkpoint that is written, and let older ones go."""
     _lead(root / "last", place.name)
@@ -68,11 +73,11 @@ def forget_later(folder: Path, step: int, best: int | None) -> None:
     """Take away checkpoints of steps after `step`, from which a run has gone on: damaged ones, and those of what it
     learned there before. A new one would find its place taken. The links lead to `step` and to that of `best`."""
     root = folder / "checkpoints"
-    later = [path for path in _steps(root) if int(path.name.removeprefix("step-")) > step]
+    later = [path for path in _steps(root) if path.name > step_name(step)]
     if not later:
         return
     for name, at in (("last", step), ("best", best)):
-        place = root / f"step-{at:08d}" if at is not None else None
+        place = root / step_name(at) if at is not None else None
         # It may have gone on from a copy that lies elsewhere.
         if place is not None and place.is_dir():
             _lead(root / name, place.name)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modrack.runner.checkpoint import SHARDED, forget_later, load_parts, load_state, match_formats, save_checkpoint
+from modrack.runner.checkpoint import (
+    SHARDED,
+    forget_later,
+    load_parts,
+    load_state,
+    match_formats,
+    save_checkpoint,
+    step_name,
+)
 from modrack.runner.sharded_checkpoint import load_any_state, merge_weights, save_sharded
 from modrack.runner.sharding import meet_state
 
@@ -68,7 +76,7 @@ class Keeper:
             state = load_state(checkpoint)
         load_parts(checkpoint, self._rig.parts)
         training.step, training.best, training.best_step = state["step"], state["best"], state["best_step"]
-        if training.best_step is not None and not (self._root / f"step-{training.best_step:08d}").is_dir():
+        if training.best_step is not None and not (self._root / step_name(training.best_step)).is_dir():
             # It made room for a later one, which the run does not go on from.
             training.best = training.best_step = None
         self._came_from = (training.step, training.best_step)

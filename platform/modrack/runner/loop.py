@@ -103,6 +103,9 @@ class Training:
         rig, settings = self.rig, self.settings
         self._tell("started")
         clock = evaluated = time.perf_counter()
+        self._agree(True)
+        # A run that is to end before its first step is measured, and kept, as it is.
+        self.owed = self.owed or (self._reason is not None and self.step == 0)
         if self.owed:
             self._evaluate(0.0)
         # A run that was stopped may have asked to end before, and so may a callback now.

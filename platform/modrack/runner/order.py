@@ -14,6 +14,9 @@ from modrack_registry.errors import UserError
 
 # Steps whose rows are sorted by length together: enough for little padding, few enough to stay random.
 POOL = 64
+# Widths are multiples of the first number, up to the second.
+_UNITS = ((8, 128), (32, 512), (128, 2048))
+_FINE_UNITS = ((2, 32), (4, 64))
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def round_up(width: int, longest: int, fine: bool = False) -> int:
     With `fine` short ones are a few more, for a CPU: it computes what is padded as slowly as what is not, and an
     accelerator multiplies by eights. Texts of 27 tokens on average have then 5% of padding, and else 15%.
     """
-    for unit, below in (*(((2, 32), (4, 64)) if fine else ()), (8, 128), (32, 512), (128, 2048)):
+    for unit, below in _FINE_UNITS + _UNITS if fine else _UNITS:
         if width <= below:
             return min(-(-width // unit) * unit, longest)
     return min(-(-width // 512) * 512, longest)

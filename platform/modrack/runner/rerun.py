@@ -7,7 +7,7 @@ from pathlib import Path
 from modrack.configure.experiment import Experiment
 from modrack.runner.provenance import git_state, machine, packages
 from modrack.runner.report import Reporter, Silent
-from modrack.runner.resumption import component_changes
+from modrack.runner.resumption import component_changes, data_changes
 from modrack.runner.rig import Rig
 from modrack.runner.session import run
 from modrack_registry.errors import UserError
@@ -51,13 +51,7 @@ def rerun(
 def differences(past: Run, rig: Rig) -> list[str]:
     """In words, what is not as it was in run `past`: options, parts, data, code, packages, machine."""
     found = [f"  {path} was {past.params.get(path)!r}, is {value!r}" for path, value in _changed(past, rig.experiment)]
-    found += component_changes(past, rig.experiment)
-    before = past.data.get("digests") or {}
-    found += [
-        f"  the rows of {split} are not the same"
-        for split, digest in rig.digests.items()
-        if before.get(split) != digest
-    ]
+    found += component_changes(past, rig.experiment) + data_changes(past, rig)
     was, now = past.git or {}, git_state() or {}
     if was.get("commit") != now.get("commit"):
         found.append(f"  the commit was {_short(was.get('commit'))}, is {_short(now.get('commit'))}")

@@ -14,6 +14,7 @@ from modrack.runner.checkpoint import damage
 from modrack.runner.engine import joined
 from modrack.runner.kernels import kernels_kept
 from modrack.runner.report import Reporter, Silent
+from modrack.runner.rig import Rig
 from modrack.runner.session import carry_out
 from modrack_registry.errors import UserError
 from modrack_registry.registry import load_registry
@@ -30,7 +31,7 @@ def resume(
 ) -> Run | None:
     """Train run `run_id` to its end, as if it had never been stopped. It keeps its number and folder.
 
-    Raises UserError for a run that is finished or running, that has no whole checkpoint, or whose components
+    Raises UserError for a run that is finished or running, that has no whole checkpoint, or whose components or rows
     are not what they were (unless `allow_changes`).
     """
     report = report or Silent()
@@ -48,10 +49,12 @@ def resume(
         raise UserError(f"{place}: {wrong}.", "Leave --checkpoint out to take the newest whole one.")
     with looking_in(store.home), kernels_kept(), joined(experiment.settings.device) as engine:
         rig = build(experiment, engine, restore=place, before=past.plan)
-        changes = component_changes(past, experiment)
+        changes = component_changes(past, experiment) + data_changes(past, rig)
         if changes and not allow_changes:
             hint = "--allow-changes goes on all the same."
-            raise UserError(f"Run {run_id} used other code:\n" + "\n".join(changes), hint)
+            raise UserError(f"Run {run_id} was begun with others:\n" + "\n".join(changes), hint)
+        for change in changes if engine.main else ():
+            report.note(f"changed since run {run_id} was begun: {change.strip()}")
         shared_otherwise = layout_change(past.plan or {}, rig.plan.as_dict())
         if shared_otherwise and engine.main:
             report.note(f"run {run_id} {shared_otherwise}")
@@ -71,6 +74,16 @@ def component_changes(past: Run, experiment: Experiment) -> list[str]:
             elif was is not None and was["digest"] != component.digest:
                 changes.append(f"  {kind} {component.full} was changed ({component.file})")
     return changes
+
+
+def data_changes(past: Run, rig: Rig) -> list[str]:
+    """In words, of which splits the rows are not those that the run was begun with. Of a stream nothing is known."""
+    before = past.data.get("digests") or {}
+    return [
+        f"  the rows of {split} are not the same"
+        for split in sorted({*before, *rig.digests})
+        if before.get(split) != rig.digests.get(split)
+    ]
 
 
 def layout_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

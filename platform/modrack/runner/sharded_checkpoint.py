@@ -32,6 +32,7 @@ from modrack.runner.checkpoint import (
     save_companions,
     save_weights,
     seal,
+    step_name,
     sync,
 )
 from modrack.runner.engine import Engine
@@ -51,9 +52,9 @@ def save_sharded(
 ) -> Path:
     """Like `save_checkpoint`, by all processes together. Raises RunFailed in all of them where one could not write."""
     root = folder / "checkpoints"
-    place = root / f"step-{step:08d}"
+    place = root / step_name(step)
     if not engine.share_number(int(place.is_dir())):
-        aside = root / f".step-{step:08d}.{engine.share_number(os.getpid())}"
+        aside = root / f".{place.name}.{engine.share_number(os.getpid())}"
         try:
             _together(engine, lambda: _clear(aside) if engine.main else None)
             digests = _write_shards(aside, parts, state, engine)
