@@ -30,6 +30,9 @@ class Settings:
     ] = None
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
+    tf32: Annotated[bool | None, "products of fp32 in TF32 on CUDA; none: chosen"] = None
+    matmul: Annotated[Literal["auto", "default", "onednn"], "by what a CPU multiplies fp32"] = "auto"
+    feeder: Annotated[Literal["auto", "resident", "host"], "where rows wait: on the accelerator, or the host"] = "auto"
     accumulate: Annotated[
         int | None, Gt(0), "micro-batches that an optimizer step is split into; none: as few as fit into memory"
     ] = None
