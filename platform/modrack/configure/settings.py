@@ -60,7 +60,7 @@ class Settings:
     patience: Annotated[int | None, Gt(0), "evaluations without improvement before the run stops"] = None
     evaluate_every: Annotated[int | None, Gt(0), "steps between evaluations; none: each epoch"] = None
     checkpoint_every: Annotated[int | None, Gt(0), "steps between checkpoints; none: at each evaluation"] = None
-    checkpoint_keep: Annotated[int, Gt(0), "how many checkpoints stay, the best one not counted"] = 1
+    checkpoint_keep: Annotated[int, Gt(0), "how many checkpoints stay, the best one not counted"] = 2
     log_every: Annotated[int, Gt(0), "steps between points of the training loss"] = 50
     limit: Annotated[int | None, Gt(0), "rows of each split, for a quick try"] = None
     name: Annotated[str | None, "a name for the run"] = None
