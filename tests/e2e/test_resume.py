@@ -119,6 +119,12 @@ def test_a_damaged_newest_checkpoint_falls_back(tmp_path: Path, whole: tuple[dic
     assert {place.name: damage(place) for place in steps} == {"step-00000003": None, "step-00000006": None}
 
 
+def test_there_is_one_to_fall_back_to_without_being_asked_for(tmp_path: Path) -> None:
+    train(tmp_path, "train", "--plugin", KILLER, "--callback", "killer", "callback.killer.at=17", *WORDS)
+    found = sorted(path.name for path in (tmp_path / "home/1/checkpoints").glob("step-*"))
+    assert found[-2:] == ["step-00000015", "step-00000016"]
+
+
 def test_what_was_learned_after_an_older_checkpoint_goes_when_a_run_goes_on_from_there(tmp_path: Path) -> None:
     words = ["--plugin", KILLER, "--callback", "killer", "callback.killer.at=20", "checkpoint.keep=20", *WORDS]
     train(tmp_path, "train", *words)

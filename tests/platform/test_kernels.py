@@ -24,7 +24,8 @@ def settings() -> list[Any]:
     backends: Any = torch.backends
     return [
         torch.get_num_threads(), backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision,
-        backends.cudnn.conv.fp32_precision, backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled(),
+        backends.cudnn.conv.fp32_precision, backends.cudnn.rnn.fp32_precision, backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
     ]  # fmt: skip
 
 
@@ -32,10 +33,19 @@ def test_all_that_a_plan_sets_is_put_back() -> None:
     before = settings()
     with kernels_kept():
         choose_kernels(FAST, torch.device("cuda"))
-        assert settings() == [1, "bf16", "tf32", "tf32", False, True]
+        assert settings() == [1, "bf16", "tf32", "tf32", "tf32", False, True]
     assert settings() == before
     # Lightning asks this before it trains; it raises where a backend's own setting was left behind.
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_without_tf32_nothing_is_computed_in_it() -> None:
+    """torch's own default is TF32 for convolutions and recurrent layers."""
+    plan = Plan(list(FAST.decisions))
+    plan.decide("tf32", False, "made up")
+    with kernels_kept():
+        choose_kernels(plan, torch.device("cuda"))
+        assert settings()[2:5] == ["ieee"] * 3
 
 
 def test_training_from_python_leaves_no_setting_behind(tmp_path: Path) -> None:

@@ -37,7 +37,13 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
         (H100, IMAGES, {}, {"precision": "fp32", "tf32": True}),
         (H100, IMAGES, {"precision": "bf16"}, {"precision": "bf16"}),
         (H100, IMAGES, {"precision": "fp32"}, {"precision": "fp32", "tf32": False}),
+        (H100, IMAGES, {"tf32": False}, {"precision": "fp32", "tf32": False}),
+        (H100, IMAGES, {"tf32": True, "precision": "fp32"}, {"precision": "fp32", "tf32": True}),
+        (T4, IMAGES, {"tf32": False}, {"tf32": False}),
         (H100, IMAGES, {"device": "cpu"}, {"device": "cpu", "precision": "bf16", "feeder": "host"}),
+        (H100, IMAGES, {"feeder": "host"}, {"feeder": "host"}),
+        (H100, replace(IMAGES, bytes=60 * GB), {"feeder": "resident"}, {"feeder": "resident"}),
+        (OLD_CPU, IMAGES, {"feeder": "host"}, {"feeder": "host"}),
         (H100, replace(IMAGES, bytes=60 * GB), {}, {"feeder": "host"}),
         (T4, TEXT, {}, {"device": "cuda", "precision": "fp32", "tf32": False, "channels_last": False}),
         (T4, TEXT, {"precision": "fp16"}, {"precision": "fp16"}),
@@ -54,7 +60,10 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
         (replace(BF16_CPU, onednn_fp32=(1.6, 4e-7)), IMAGES, {}, {"matmul": "onednn"}),
         (replace(BF16_CPU, onednn_fp32=(9.0, 3e-3)), IMAGES, {}, {"matmul": "default"}),
         (replace(BF16_CPU, onednn_fp32=(0.9, 4e-7)), IMAGES, {}, {"matmul": "default"}),
+        (replace(BF16_CPU, onednn_fp32=(9.0, 3e-3)), IMAGES, {"matmul": "onednn"}, {"matmul": "onednn"}),
+        (replace(BF16_CPU, onednn_fp32=(1.6, 4e-7)), IMAGES, {"matmul": "default"}, {"matmul": "default"}),
         (BF16_CPU, IMAGES, {}, {"matmul": "default"}),
+        (BF16_CPU, SMALL, {"matmul": "onednn"}, {"matmul": "onednn"}),
         (H100, IMAGES, {}, {"deterministic": False, "matmul": "default"}),
         (H100, IMAGES, {"deterministic": True}, {"deterministic": True}),
         (BF16_CPU, IMAGES, {}, {"compile": False}),
@@ -85,11 +94,23 @@ def test_plan(hardware: Hardware, facts: Facts, settings: dict[str, Any], expect
         (OLD_CPU, {"precision": "fp16"}, "slower than fp32"),
         (OLD_CPU, {"compile": True}, "there is no C.. compiler"),
         (T4, {"compile": True}, "there is no Triton"),
+        (T4, {"tf32": True}, "from capability 8.0"),
+        (OLD_CPU, {"tf32": True}, "only CUDA"),
+        (H100, {"matmul": "onednn"}, "oneDNN is for CPUs"),
+        (replace(OLD_CPU, onednn_fp32=(0.0, 1.0)), {"matmul": "onednn"}, "this torch has no oneDNN"),
+        (OLD_CPU, {"feeder": "resident"}, "has the rows in its memory"),
+        (replace(H100, memory=1 << 20), {"feeder": "resident"}, "the rows are 44 MB, and the device has 1.05 MB"),
     ],
 )
 def test_what_the_hardware_cannot_do_is_refused(hardware: Hardware, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         make_plan(hardware, IMAGES, Settings(**settings))
+
+
+@pytest.mark.parametrize("feeder", ["resident", "host"])
+def test_a_stream_has_one_feeder(feeder: Any) -> None:
+    with pytest.raises(UserError, match=f"feeder={feeder}: the dataset is read as it comes"):
+        make_plan(H100, replace(TEXT, rows=None), Settings(feeder=feeder))
 
 
 def test_this_machine_can_be_probed() -> None:

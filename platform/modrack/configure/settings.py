@@ -30,6 +30,9 @@ class Settings:
     ] = None
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps …"] = "auto"
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
+    tf32: Annotated[bool | None, "products of fp32 in TF32 on CUDA; none: chosen"] = None
+    matmul: Annotated[Literal["auto", "default", "onednn"], "by what a CPU multiplies fp32"] = "auto"
+    feeder: Annotated[Literal["auto", "resident", "host"], "where rows wait: on the accelerator, or the host"] = "auto"
     accumulate: Annotated[
         int | None, Gt(0), "micro-batches that an optimizer step is split into; none: as few as fit into memory"
     ] = None
@@ -57,7 +60,7 @@ class Settings:
     patience: Annotated[int | None, Gt(0), "evaluations without improvement before the run stops"] = None
     evaluate_every: Annotated[int | None, Gt(0), "steps between evaluations; none: each epoch"] = None
     checkpoint_every: Annotated[int | None, Gt(0), "steps between checkpoints; none: at each evaluation"] = None
-    checkpoint_keep: Annotated[int, Gt(0), "how many checkpoints stay, the best one not counted"] = 1
+    checkpoint_keep: Annotated[int, Gt(0), "how many checkpoints stay, the best one not counted"] = 2
     log_every: Annotated[int, Gt(0), "steps between points of the training loss"] = 50
     limit: Annotated[int | None, Gt(0), "rows of each split, for a quick try"] = None
     name: Annotated[str | None, "a name for the run"] = None

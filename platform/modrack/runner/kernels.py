@@ -26,9 +26,10 @@ def choose_kernels(plan: Plan, device: torch.device) -> None:
     dropout.use(device.type == "cpu" and not plan["compile"])
     if device.type == "cpu" and not any_fsdp(plan):
         keep_memory()
-    if plan["tf32"]:
-        torch.backends.cuda.matmul.fp32_precision = "tf32"
-        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+    if device.type == "cuda":
+        # torch itself takes TF32 for convolutions and recurrent layers, and not for products of matrices.
+        for place in _tf32_places():
+            place.fp32_precision = "tf32" if plan["tf32"] else "ieee"
     if device.type != "cpu":
         _choose_order(plan["deterministic"])
 
@@ -41,7 +42,7 @@ def kernels_kept() -> Iterator[None]:
     asks, raises where one backend's precision was set by itself.
     """
     backends: Any = torch.backends
-    places = [backends.mkldnn.matmul, backends.cuda.matmul, backends.cudnn.conv]
+    places = [backends.mkldnn.matmul, *_tf32_places()]
     precisions = [place.fp32_precision for place in places]
     threads, benchmark = torch.get_num_threads(), backends.cudnn.benchmark
     compiler: Any = sys.modules.get("torch._dynamo")
@@ -60,6 +61,11 @@ def kernels_kept() -> Iterator[None]:
         if torch.get_deterministic_debug_mode() != strict:  # to set it imports the compiler, a second on its own
             torch.set_deterministic_debug_mode(strict)
         backends.cudnn.benchmark = benchmark
+
+
+def _tf32_places() -> list[Any]:
+    backends: Any = torch.backends
+    return [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
 
 
 def _choose_order(deterministic: bool) -> None:

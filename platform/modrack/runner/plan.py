@@ -21,23 +21,17 @@ from modrack.runner.memory_plan import (
     kept_bytes,
     row_bytes,
 )
+from modrack.runner.number_plan import choose_matmul, choose_precision, choose_tf32
 from modrack_registry.errors import UserError
 
 # Half of the accelerator is for weights, gradients and activations.
 RESIDENT_SHARE = 0.25
-# Below this many operations a step, casting costs more than bf16 saves (measured on two avx512_bf16 cores).
-BF16_STEP_FLOPS = 3e8
-# The same on CUDA, where the host's launching of kernels takes longer than so small a step's arithmetic: on an H200
-# bf16 lost 16 to 36% at 8, 90 and 320 GFLOP a step, and won 27% at 520 (benchmarks/RESULTS.md).
-BF16_LAUNCH_FLOPS = 4e11
 # From here on compiling pays: 4,200 steps of the cnn on an H200 took 8% less time with it (benchmarks/RESULTS.md).
 COMPILE_STEPS = 4000
 # Below this, threads cost more in waiting for each other than they save.
 THREADS_STEP_FLOPS = 3e7
 # From here on a faster matrix multiply pays for the tenth of a second that the look takes.
 PROBE_STEP_FLOPS = 1e9
-# What rounding in fp32 may lose; bf16 itself loses a thousand times as much.
-FP32_ERROR = 2e-6
 # What decides about the last bits, so that a run that goes on keeps it.
 KEPT = ("threads", "matmul", "micro_batch", "compile", "compile_mode", "dynamic")
 
@@ -177,61 +171,17 @@ def _decisions(
 ) -> list[Decision]:
     return [
         device,
-        _precision(hardware, kind, facts, settings),
-        _tf32(hardware, kind, settings),
-        _matmul(hardware, kind),
+        choose_precision(hardware, kind, step_flops(facts, settings), settings),
+        choose_tf32(hardware, kind, settings),
+        choose_matmul(hardware, kind, settings),
         _memory_format(facts, settings),
         Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
         compiling := _compile(hardware, kind, facts, settings, processes),
         *([] if not compiling.value else _how_to_compile(facts, settings)),
         _deterministic(kind, settings),
-        _feeder(hardware, kind, facts),
+        _feeder(hardware, kind, facts, settings),
         _threads(hardware, kind, facts, settings, processes),
     ]
-
-
-def _precision(hardware: Hardware, kind: str, facts: Facts, settings: Settings) -> Decision:
-    can_bf16, why = _bf16(hardware, kind)
-    asked = settings.precision
-    if asked == "bf16" and not can_bf16 and kind != "cpu":
-        raise UserError(f"precision=bf16: {why}.", "Use precision=fp16 or precision=fp32.")
-    if asked == "fp16" and kind == "cpu":
-        raise UserError(
-            "precision=fp16: a CPU computes fp16 slower than fp32.", "Use precision=bf16 or precision=fp32."
-        )
-    if asked != "auto":
-        return Decision("precision", asked, "asked for")
-    if not can_bf16:
-        return Decision("precision", "fp32", why)
-    work = step_flops(facts, settings)
-    if kind == "cpu" and work < BF16_STEP_FLOPS:
-        return Decision(
-            "precision", "fp32", f"a step is {work / 1e9:.2g} GFLOP: casting would cost more than bf16 saves"
-        )
-    if kind == "cuda" and work < BF16_LAUNCH_FLOPS:
-        return Decision(
-            "precision", "fp32", f"a step is {work / 1e9:.2g} GFLOP: launching the casts takes longer than bf16 saves"
-        )
-    return Decision("precision", "bf16", why)
-
-
-def _bf16(hardware: Hardware, kind: str) -> tuple[bool, str]:
-    if kind == "cpu":
-        return hardware.cpu_bf16, f"the CPU has {'' if hardware.cpu_bf16 else 'no '}bf16 instructions"
-    if kind == "cuda":
-        # NVIDIA computes bf16 in hardware from Ampere (8.0) on.
-        has = hardware.capability is not None and hardware.capability >= (8, 0)
-        version = ".".join(map(str, hardware.capability or ()))
-        return has, f"CUDA capability {version} {'has' if has else 'is below 8.0 and has no'} bf16"
-    return False, f"{kind} is not known to gain from bf16"
-
-
-def _tf32(hardware: Hardware, kind: str, settings: Settings) -> Decision:
-    if kind != "cuda" or hardware.capability is None or hardware.capability < (8, 0):
-        return Decision("tf32", False, "only CUDA from capability 8.0 on has it")
-    if settings.precision == "fp32":
-        return Decision("tf32", False, "fp32 was asked for")
-    return Decision("tf32", True, "fp32 matrix multiplies that remain lose 13 bits and gain up to 8×")
 
 
 def _memory_format(facts: Facts, settings: Settings) -> Decision:
@@ -282,28 +232,26 @@ def _deterministic(kind: str, settings: Settings) -> Decision:
     )
 
 
-def _feeder(hardware: Hardware, kind: str, facts: Facts) -> Decision:
-    size = f"{facts.bytes / 1e6:.3g} MB"
+def _feeder(hardware: Hardware, kind: str, facts: Facts, settings: Settings) -> Decision:
+    size, asked = f"{facts.bytes / 1e6:.3g} MB", settings.feeder
     if facts.rows is None:
+        if asked != "auto":
+            raise UserError(f"feeder={asked}: the dataset is read as it comes.", "Leave it out.")
         return Decision("feeder", "streamed", "the dataset is read as it comes")
+    if asked == "resident" and kind == "cpu":
+        raise UserError("feeder=resident: a CPU has the rows in its memory.", "Leave it out.")
+    if asked == "resident" and facts.bytes > hardware.memory:
+        raise UserError(
+            f"feeder=resident: the rows are {size}, and the device has {hardware.memory / 1e6:.3g} MB.",
+            "Say feeder=host, or leave it out.",
+        )
+    if asked != "auto":
+        return Decision("feeder", asked, "asked for")
     if kind != "cpu" and facts.bytes <= hardware.memory * RESIDENT_SHARE:
         return Decision("feeder", "resident", f"{size} fit on the device")
     if facts.ragged:
         return Decision("feeder", "host", f"{size} in memory, rows of like length together")
     return Decision("feeder", "host", f"{size} in memory")
-
-
-def _matmul(hardware: Hardware, kind: str) -> Decision:
-    if kind != "cpu" or hardware.onednn_fp32 is None:
-        return Decision("matmul", "default", "only looked at for larger steps on a CPU")
-    speed, error = hardware.onednn_fp32
-    if error > FP32_ERROR:
-        return Decision("matmul", "default", f"oneDNN's fp32 would lose {error:.1g} of a product here")
-    if speed < 1.1:
-        return Decision("matmul", "default", "oneDNN's fp32 is no faster here")
-    return Decision(
-        "matmul", "onednn", f"oneDNN multiplies fp32 {speed:.1f}× as fast here, with an error of {error:.0e}"
-    )
 
 
 def step_flops(facts: Facts, settings: Settings) -> float:
