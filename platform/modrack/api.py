@@ -28,7 +28,6 @@ def train(
     """
     from modrack.configure.local import local_plugins
     from modrack.configure.resolve import resolve
-    from modrack.runner.allocator import give_back
     from modrack.runner.session import run
     from modrack_registry.registry import load_registry
 
@@ -36,10 +35,7 @@ def train(
     experiment = resolve(registry, file=None if file is None else Path(file), values=values)
 
     _equip()
-    try:
-        made = run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
-    finally:
-        give_back()  # The process goes on with other things.
+    made = run(experiment, home=None if home is None else Path(home), command=["modrack.train"], report=report)
     # None in those of several processes that do not record; there it must not be used.
     return cast("Run", made)
 
