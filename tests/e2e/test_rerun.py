@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +65,16 @@ def test_exact_refuses_what_is_different_and_records_nothing(tmp_path: Path) -> 
         "  seed was 0, is 2",
     ]
     assert len(modrack.runs(home=tmp_path / "modrack-runs")) == 1
+
+
+def test_a_setting_that_there_was_not_yet_is_no_difference(tmp_path: Path) -> None:
+    assert say(tmp_path, "train", *WORDS).returncode == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "modrack-runs/runs.db")) as store, store:
+        named = "SELECT id FROM name WHERE text IN ('feeder', 'tf32', 'ema')"
+        taken = store.execute(f"DELETE FROM param WHERE name IN ({named})").rowcount
+    assert taken == 3
+    again = say(tmp_path, "rerun", "1", "--exact", "--json")
+    assert again.returncode == 0, again.stderr
 
 
 def test_wrong_words_for_rerun(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from modrack.configure.experiment import Experiment
+from modrack.configure.settings import settings_options
 from modrack.runner.provenance import git_state, machine, packages
 from modrack.runner.report import Reporter, Silent
 from modrack.runner.resumption import component_changes, data_changes
@@ -76,10 +77,12 @@ def _changed(past: Run, experiment: Experiment) -> list[tuple[str, object]]:
     def plain(value: object) -> object:
         return list(value) if isinstance(value, tuple) else value
 
+    # A setting that there was not yet was what it is by default.
+    before = {path: option.default for path, option in settings_options().items()} | past.params
     return [
         (path, value)
         for path, value in experiment.params().items()
-        if path not in _LABELS and (path not in past.params or plain(past.params[path]) != plain(value))
+        if path not in _LABELS and (path not in before or plain(before[path]) != plain(value))
     ]
 
 
