@@ -28,5 +28,5 @@ def test_every_command(environment: Any, tmp_path: Path) -> None:
 
 def test_settings_of_the_page_are_there() -> None:
     page, known = PAGE.read_text("utf-8"), settings_options()
-    named = set(re.findall(r"`([a-z_.]+)=", page)) - {"optimizer.lr", "optimizer.momentum"}
+    named = set(re.findall(r"`([a-z_.]+)=", page)) - {"optimizer.lr", "optimizer.momentum", "optimizer.fused"}
     assert named <= set(known), named - set(known)
