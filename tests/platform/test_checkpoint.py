@@ -74,6 +74,12 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
         load_weights(nn.Linear(2, 2), tmp_path / "w.safetensors")
 
 
+def test_weights_of_other_shapes_are_refused(tmp_path: Path) -> None:
+    save_weights(nn.Linear(2, 3, bias=False), tmp_path / "w.safetensors")
+    with pytest.raises(RunFailed, match=r"weight is \(3, 2\) there, and \(4, 2\) in the model"):
+        load_weights(nn.Linear(2, 4, bias=False), tmp_path / "w.safetensors")
+
+
 def test_only_the_newest_and_the_best_stay(tmp_path: Path) -> None:
     for step, best in ((1, True), (2, False), (3, False)):
         save_checkpoint(tmp_path, step, net(), {"step": step}, keep=1, best=best)

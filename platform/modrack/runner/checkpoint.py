@@ -142,6 +142,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
     extra = [name for name in loaded if name not in wanted]
     if missing or extra:
         raise RunFailed(f"{path} does not fit the model: it lacks {missing[:3]}, and has {extra[:3]} beyond it.")
+    for name, tensor in loaded.items():
+        if tensor.shape != wanted[name].shape:
+            shapes = tuple(tensor.shape), tuple(wanted[name].shape)
+            raise RunFailed(
+                f"{path} does not fit the model: {name} is {shapes[0]} there, and {shapes[1]} in the model."
+            )
     module.load_state_dict(loaded, strict=False)
 
 
