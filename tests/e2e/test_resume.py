@@ -93,6 +93,20 @@ def test_a_gan_resumed_equals_one_never_stopped(tmp_path: Path) -> None:
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*pictures, strict=True))
 
 
+def test_kernels_in_c_resume_exactly(tmp_path: Path) -> None:
+    """A small BERT in bf16, whose layers and optimizer are kernels compiled here; killed within an epoch."""
+    words = [
+        "--model", "bert", "model.pretrained=false", "model.width=32", "model.layers=2", "model.heads=2",
+        "--dataset", "names", "kernels=native", "precision=bf16", "epochs=2", "limit=96", "batch_size=16",
+        "accumulate=2", "ema=0.9", "clip=1", "checkpoint.every=3", "threads=2", "log_every=2",
+    ]  # fmt: skip
+    made = killed_and_resumed(tmp_path / "killed", 8, words)
+    done = train(tmp_path / "whole", "train", *words)
+    assert done.returncode == 0, done.stderr
+    assert state(tmp_path / "killed") == state(tmp_path / "whole")
+    assert made["metrics"] == json.loads(done.stdout)["metrics"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [4, 7, 8, 9, 11, 12, 13, 15, 17, 20, 23])
 def test_resumed_equals_never_stopped_anywhere(

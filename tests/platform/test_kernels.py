@@ -9,13 +9,21 @@ import pytest
 import torch
 
 import modrack
+from modrack import native
+from modrack.native.optimizer import FUNCTIONS, SOURCE
 from modrack.runner.kernels import choose_kernels, kernels_kept
 from modrack.runner.plan import Decision, Plan
 
 FAST = Plan(
     [
         Decision(name, value, "made up")
-        for name, value in {"threads": 1, "matmul": "onednn", "tf32": True, "deterministic": True}.items()
+        for name, value in {
+            "threads": 1,
+            "matmul": "onednn",
+            "kernels": "native",
+            "tf32": True,
+            "deterministic": True,
+        }.items()
     ]
 )
 
@@ -35,6 +43,7 @@ def test_all_that_a_plan_sets_is_put_back() -> None:
         choose_kernels(FAST, torch.device("cuda"))
         assert settings() == [1, "bf16", "tf32", "tf32", "tf32", False, True]
     assert settings() == before
+    assert native.library(SOURCE, FUNCTIONS) is None
     # Lightning asks this before it trains; it raises where a backend's own setting was left behind.
     assert torch.get_float32_matmul_precision() == "highest"
 

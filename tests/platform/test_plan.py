@@ -9,6 +9,7 @@ import pytest
 
 from modrack.configure.settings import Settings
 from modrack.runner.hardware import Hardware, probe
+from modrack.runner.memory_plan import PartFacts
 from modrack.runner.plan import Facts, make_plan
 from modrack_registry.errors import UserError
 
@@ -17,6 +18,7 @@ H100 = Hardware("cuda", "NVIDIA H100", 1, (9, 0), 80 * GB, 16, 128 * GB, "Xeon",
 T4 = Hardware("cuda", "Tesla T4", 2, (7, 5), 16 * GB, 4, 16 * GB, "Xeon", False)
 APPLE = Hardware("mps", "Apple GPU", 1, None, 12 * GB, 8, 16 * GB, "arm", False)
 BF16_CPU = Hardware(None, "", 0, None, 0, 2, 24 * GB, "EPYC", True)
+COMPILER = replace(BF16_CPU, not_native=None, compiles=True)
 OLD_CPU = Hardware(None, "", 0, None, 0, 4, 8 * GB, "i5", False)
 
 IMAGES = Facts(54_000, 42 << 20, False, 6_500_000, 4e7, True, 4000)
@@ -75,6 +77,13 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
         (replace(H100, compiles=True), replace(TEXT, steps=9000), {}, {"compile": False}),
         (H100, IMAGES, {}, {"compile": False}),
         (OLD_CPU, TEXT, {"accumulate": 4, "batch_size": 30}, {"micro_batch": 8}),
+        (COMPILER, TEXT, {}, {"kernels": "native"}),
+        (COMPILER, TEXT, {"kernels": "torch"}, {"kernels": "torch"}),
+        (COMPILER, SMALL, {}, {"kernels": "torch"}),
+        (COMPILER, SMALL, {"kernels": "native"}, {"kernels": "native"}),
+        (COMPILER, TEXT, {"compile": True}, {"kernels": "torch"}),
+        (BF16_CPU, TEXT, {}, {"kernels": "torch"}),
+        (replace(H100, not_native=None), TEXT, {}, {"kernels": "torch"}),
     ],
 )
 def test_plan(hardware: Hardware, facts: Facts, settings: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -98,6 +107,13 @@ def test_plan(hardware: Hardware, facts: Facts, settings: dict[str, Any], expect
         (OLD_CPU, {"tf32": True}, "only CUDA"),
         (H100, {"matmul": "onednn"}, "oneDNN is for CPUs"),
         (replace(OLD_CPU, onednn_fp32=(0.0, 1.0)), {"matmul": "onednn"}, "this torch has no oneDNN"),
+        (H100, {"kernels": "native"}, "kernels=native: they are for CPUs"),
+        (
+            replace(OLD_CPU, not_native="cc did not work: no"),
+            {"kernels": "native"},
+            "kernels=native: cc did not work: no",
+        ),
+        (COMPILER, {"kernels": "native", "compile": True}, "kernels=native: torch compiles the model"),
         (OLD_CPU, {"feeder": "resident"}, "has the rows in its memory"),
         (replace(H100, memory=1 << 20), {"feeder": "resident"}, "the rows are 44 MB, and the device has 1.05 MB"),
     ],
@@ -125,6 +141,25 @@ def test_a_run_that_goes_on_keeps_what_decides_about_the_last_bits() -> None:
     plan = make_plan(faster, IMAGES, Settings(), before=before)
     assert (plan["threads"], plan["matmul"]) == (2, "default")
     assert make_plan(faster, IMAGES, Settings())["threads"] == 8
+
+
+def test_a_run_that_goes_on_keeps_its_kernels_where_they_can_be_compiled() -> None:
+    before = make_plan(COMPILER, TEXT, Settings(kernels="native")).as_dict()
+    assert make_plan(COMPILER, TEXT, Settings(), before=before)["kernels"] == "native"
+    lost = make_plan(replace(COMPILER, not_native="there is no C compiler"), TEXT, Settings(), before=before)
+    assert lost["kernels"] == "torch"
+    assert lost.as_dict()["kernels"]["reason"] == "there is no C compiler"
+    torchs = make_plan(BF16_CPU, TEXT, Settings()).as_dict()
+    assert make_plan(COMPILER, TEXT, Settings(), before=torchs)["kernels"] == "torch"
+
+
+def test_sharded_weights_are_moved_by_torch() -> None:
+    parts = (PartFacts("model", GB, GB, GB, 1000), PartFacts("scale", 4, 4, 4, 1))
+    facts = replace(TEXT, parts=parts)
+    assert make_plan(COMPILER, facts, Settings(parallel="fsdp"), processes=2)["kernels"] == "torch"
+    assert make_plan(COMPILER, facts, Settings(parallel="ddp"), processes=2)["kernels"] == "native"
+    with pytest.raises(UserError, match="kernels=native: the kernels are for whole weights"):
+        make_plan(COMPILER, facts, Settings(parallel="fsdp", kernels="native"), processes=2)
 
 
 def test_a_run_that_goes_on_elsewhere_is_compiled_as_before() -> None:

@@ -32,6 +32,7 @@ class Settings:
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], "of the forward and backward"] = "auto"
     tf32: Annotated[bool | None, "products of fp32 in TF32 on CUDA; none: chosen"] = None
     matmul: Annotated[Literal["auto", "default", "onednn"], "by what a CPU multiplies fp32"] = "auto"
+    kernels: Annotated[Literal["auto", "native", "torch"], "a CPU's: in C, compiled here, or torch's alone"] = "auto"
     feeder: Annotated[Literal["auto", "resident", "host"], "where rows wait: on the accelerator, or the host"] = "auto"
     accumulate: Annotated[
         int | None, Gt(0), "micro-batches that an optimizer step is split into; none: as few as fit into memory"

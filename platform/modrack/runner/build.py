@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from modrack.configure.experiment import Experiment
+from modrack.configure.settings import Settings
 from modrack.data.facts import Data, derive
 from modrack.runner.added import use_added
 from modrack.runner.allocator import give_back
@@ -24,17 +25,18 @@ from modrack.runner.evaluate import seed_all
 from modrack.runner.facts import gather_facts
 from modrack.runner.feeder import Feeder
 from modrack.runner.fit import check_model, classes_checked, pick_task
-from modrack.runner.hardware import probe, probe_onednn
+from modrack.runner.hardware import Hardware, probe, probe_native, probe_onednn
 from modrack.runner.kernels import choose_kernels
 from modrack.runner.largest import try_largest
 from modrack.runner.lora import add_adapters
 from modrack.runner.measures import choose_measures, monitored
 from modrack.runner.memory_plan import is_fsdp
 from modrack.runner.noise import mix
+from modrack.runner.number_plan import NATIVE_PARAMETERS
 from modrack.runner.one_batch import try_one_batch
 from modrack.runner.optimizers import choose_learners, make_optimizers
 from modrack.runner.parts import Parts
-from modrack.runner.plan import PROBE_STEP_FLOPS, Plan, choose_device, make_plan, step_flops
+from modrack.runner.plan import PROBE_STEP_FLOPS, Facts, Plan, choose_device, make_plan, step_flops
 from modrack.runner.precision import SHORT, autocast
 from modrack.runner.recompute import recompute_layers
 from modrack.runner.rig import Rig
@@ -97,10 +99,8 @@ def build(
     facts = gather_facts(
         experiment, data, parts, task, train, learners, steps=steps, activations=activations, several=engine.world > 1
     )
-    hardware = probe()
     planned = replace(settings, batch_size=largest)
-    if choose_device(hardware, settings.device).value == "cpu" and step_flops(facts, planned) > PROBE_STEP_FLOPS:
-        hardware = replace(hardware, onednn_fp32=probe_onednn())
+    hardware = _probe(facts, planned)
     plan = make_plan(hardware, facts, planned, engine.local_world, before, engine.world)
     device = engine.place(plan["device"])
     recompute_layers(parts, plan["recompute"])
@@ -174,6 +174,19 @@ def load_data(experiment: Experiment) -> tuple[Data, dict[str, Any]]:
         validation_share=settings.validation_share,
         limit=settings.limit,
     )
+
+
+def _probe(facts: Facts, settings: Settings) -> Hardware:
+    """The hardware, with what takes a moment to find out where it matters."""
+    hardware = probe()
+    if choose_device(hardware, settings.device).value != "cpu":
+        return hardware
+    if step_flops(facts, settings) > PROBE_STEP_FLOPS:
+        hardware = replace(hardware, onednn_fp32=probe_onednn())
+    large = facts.parameters >= NATIVE_PARAMETERS
+    if settings.kernels == "native" or (settings.kernels == "auto" and large):
+        hardware = replace(hardware, not_native=probe_native())
+    return hardware
 
 
 def _prepare_parts(parts: Parts, plan: Plan, device: torch.device, engine: Engine, *, asked: bool, twice: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modrack.native.optimizer import square_sum
 from modrack.runner.engine import Engine
 from modrack.runner.sharding import is_dtensor, local
 from modrack.runner.uncompiled import is_torchs
@@ -44,7 +45,8 @@ def clip_gradients(
 
 
 def _squares(tensors: list[Tensor]) -> Tensor:
-    return torch.stack(torch._foreach_norm(tensors)).square().sum()
+    found = square_sum(tensors)
+    return torch.stack(torch._foreach_norm(tensors)).square().sum() if found is None else found
 
 
 def _divides(optimizer: Any) -> bool:

@@ -30,6 +30,8 @@ class Hardware:
     compiles: bool = False
     # oneDNN's fp32 matrix multiply, where it was tried: (times as fast as torch's default, relative error).
     onednn_fp32: tuple[float, float] | None = None
+    # Why kernels in C cannot be compiled here; None where they were.
+    not_native: str | None = "only looked at for models of a million weights on a CPU"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,6 +95,19 @@ def probe_onednn() -> tuple[float, float]:
     finally:
         flags.matmul.fp32_precision = before
     return seconds["none"] / seconds["bf16"], float((made - exact).norm() / exact.norm())
+
+
+@cache
+def probe_native() -> str | None:
+    """Compile the optimizer's kernel, half a second the first time on a machine: why it cannot be, or None."""
+    from modrack.native import NotBuilt, build
+    from modrack.native.optimizer import FUNCTIONS, SOURCE
+
+    try:
+        build(SOURCE, tuple(FUNCTIONS.items()))
+    except NotBuilt as error:
+        return str(error)
+    return None
 
 
 def _compiles(kind: str | None) -> bool:

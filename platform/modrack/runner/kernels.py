@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from modrack import native
 from modrack.runner import dropout
 from modrack.runner.allocator import keep_memory
 from modrack.runner.memory_plan import any_fsdp
@@ -19,6 +20,7 @@ from modrack.runner.plan import Plan
 def choose_kernels(plan: Plan, device: torch.device) -> None:
     """Set what `plan` decided: threads, matrix multiplies, determinism, what memory is kept."""
     torch.set_num_threads(plan["threads"])
+    native.use(plan["kernels"] == "native")
     if hasattr(torch.backends.mkldnn, "matmul"):
         precision = "bf16" if plan["matmul"] == "onednn" else "none"
         torch.backends.mkldnn.matmul.fp32_precision = precision
@@ -52,6 +54,7 @@ def kernels_kept() -> Iterator[None]:
         yield
     finally:
         dropout.use(False)
+        native.use(False)
         torch.set_num_threads(threads)
         for place, precision in zip(places, precisions, strict=True):
             place.fp32_precision = precision

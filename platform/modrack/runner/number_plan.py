@@ -1,4 +1,4 @@
-"""What the plan decides about numbers: in which type a step computes, and by which products."""
+"""What the plan decides about numbers: in which type a step computes, by which products and kernels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ BF16_STEP_FLOPS = 3e8
 # The same on CUDA, where the host's launching of kernels takes longer than so small a step's arithmetic: on an H200
 # bf16 lost 16 to 36% at 8, 90 and 320 GFLOP a step, and won 27% at 520 (benchmarks/RESULTS.md).
 BF16_LAUNCH_FLOPS = 4e11
+# From here on kernels in C pay for the half second that compiling them takes, once on a machine: what they save is
+# reading and writing weights and moments, which for smaller models stay in the caches.
+NATIVE_PARAMETERS = 1_000_000
 # What rounding in fp32 may lose; bf16 itself loses a thousand times as much.
 FP32_ERROR = 2e-6
 
@@ -84,3 +87,23 @@ def choose_matmul(hardware: Hardware, kind: str, settings: Settings) -> Decision
     return Decision(
         "matmul", "onednn", f"oneDNN multiplies fp32 {speed:.1f}× as fast here, with an error of {error:.0e}"
     )
+
+
+def choose_native(hardware: Hardware, kind: str, parameters: int, settings: Settings, *, compiled: bool) -> Decision:
+    """Whether a CPU computes by kernels in C what modrack has one for. Raises UserError where they cannot be had."""
+    lacking = None
+    if kind != "cpu":
+        lacking = "they are for CPUs"
+    elif compiled:
+        lacking = "torch compiles the model"
+    elif hardware.not_native:
+        lacking = hardware.not_native
+    if settings.kernels == "native" and lacking:
+        raise UserError(f"kernels=native: {lacking}.", "Leave it out to compute with torch's own.")
+    if settings.kernels != "auto":
+        return Decision("kernels", settings.kernels, "asked for")
+    if lacking:
+        return Decision("kernels", "torch", lacking)
+    if parameters < NATIVE_PARAMETERS:
+        return Decision("kernels", "torch", f"{parameters:,} weights are few")
+    return Decision("kernels", "native", "compiled here: AdamW, the norm of gradients, and layers that bring their own")

@@ -15,13 +15,14 @@ from modrack.runner.hardware import Hardware
 from modrack.runner.memory_plan import (
     PartFacts,
     Room,
+    any_fsdp,
     choose_micro_batch,
     choose_parallel,
     choose_recompute,
     kept_bytes,
     row_bytes,
 )
-from modrack.runner.number_plan import choose_matmul, choose_precision, choose_tf32
+from modrack.runner.number_plan import choose_matmul, choose_native, choose_precision, choose_tf32
 from modrack_registry.errors import UserError
 
 # Half of the accelerator is for weights, gradients and activations.
@@ -33,7 +34,9 @@ THREADS_STEP_FLOPS = 3e7
 # From here on a faster matrix multiply pays for the tenth of a second that the look takes.
 PROBE_STEP_FLOPS = 1e9
 # What decides about the last bits, so that a run that goes on keeps it.
-KEPT = ("threads", "matmul", "micro_batch", "compile", "compile_mode", "dynamic")
+KEPT = ("threads", "matmul", "kernels", "micro_batch", "compile", "compile_mode", "dynamic")
+
+_SHARED = "the kernels are for whole weights, and of sharded ones each process has a share"
 
 
 @dataclass(frozen=True)
@@ -114,16 +117,23 @@ def make_plan(
     decisions = _decisions(hardware, facts, settings, processes, device, kind)
     decisions += _memory_decisions(hardware, facts, settings, processes, world or processes, decisions)
     sharded = any(each.name == "parallel" and each.value == "fsdp" for each in decisions)
+    some_sharded = any_fsdp({each.name: each.value for each in decisions})
     known = {each.name for each in decisions}
     before = before or {}
     # How to compile is not decided where compiling was not chosen, as on another device than before.
     decisions += [Decision(name, before[name]["value"], "") for name in KEPT if name in before and name not in known]
     for place, each in enumerate(decisions):
+        if each.name == "kernels" and hardware.not_native:
+            continue  # what was compiled then cannot be now
         if each.name in KEPT and each.name in before:
             # In another order of additions the last bits differ, and the run would not be the one that was stopped.
             decisions[place] = Decision(each.name, before[each.name]["value"], "as before the run was stopped")
         if each.name == "channels_last" and each.value and sharded:
             decisions[place] = Decision("channels_last", False, "sharded weights lie row by row")
+        if each.name == "kernels" and each.value == "native" and some_sharded:
+            if settings.kernels == "native":
+                raise UserError(f"kernels=native: {_SHARED}.", "Leave it out, or say parallel=ddp.")
+            decisions[place] = Decision("kernels", "torch", _SHARED)
     return Plan(decisions)
 
 
@@ -177,6 +187,7 @@ def _decisions(
         _memory_format(facts, settings),
         Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
         compiling := _compile(hardware, kind, facts, settings, processes),
+        choose_native(hardware, kind, facts.parameters, settings, compiled=bool(compiling.value)),
         *([] if not compiling.value else _how_to_compile(facts, settings)),
         _deterministic(kind, settings),
         _feeder(hardware, kind, facts, settings),

@@ -1,4 +1,4 @@
-"""Training without torch's compiler: not importing it, and not asking it in every step."""
+"""Steps of optimizers without what surrounds them: torch's compiler is not imported, and not asked in every step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch.optim import Optimizer
+
+from modrack.native.optimizer import native_step
 
 
 def leave_compiler_out() -> None:
@@ -34,20 +36,24 @@ def is_torchs(optimizer: Any) -> bool:
 def plain_step(optimizer: Any) -> Callable[[], Any]:
     """`optimizer.step` without what surrounds it for the compiler and the profiler, where that changes nothing.
 
-    Only for torch's own optimizers, and only while nobody hooks into their steps or has replaced the method.
+    Only for torch's own optimizers, and only while nobody hooks into their steps or has replaced the method. Where the
+    run computes natively and there is a kernel for it, that does the step.
     """
     step = type(optimizer).step
     plain = inspect.unwrap(step)
     if plain is step or not is_torchs(optimizer):
         return optimizer.step  # type: ignore[no-any-return]
 
+    native = native_step(optimizer)
+
     def call() -> None:
-        if (
-            "step" in optimizer.__dict__  # as torch's schedulers do, to see in which order they are called
-            or optimizer._optimizer_step_pre_hooks
-            or optimizer._optimizer_step_post_hooks
-            or optimizer.defaults.get("differentiable")
-        ):
+        replaced = optimizer.__dict__.get("step")
+        hooked = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+        # torch's schedulers replace it, to see in which order they are called.
+        counted = replaced is None or hasattr(replaced, "_wrapped_by_lr_sched")
+        if native is not None and counted and not hooked and native():
+            optimizer._opt_called = True
+        elif replaced is not None or hooked or optimizer.defaults.get("differentiable"):
             optimizer.step()
         else:
             with torch.no_grad():

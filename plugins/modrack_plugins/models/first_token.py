@@ -15,17 +15,19 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.bert.modeling_bert import eager_attention_forward
 
 
-def read_first_token(model: nn.Module) -> None:
-    """Let the last layer of `model` give (n, 1, width), where its classifier is known to read no more."""
+def read_first_token(model: nn.Module) -> nn.Module | None:
+    """Let the last layer of `model` give (n, 1, width), where its classifier is known to read no more; that layer."""
     family = _FAMILIES.get(type(model).__name__)
     body: Any = model.base_model
     config: Any = model.config
     if family is None or getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
-        return
+        return None
     layers = body.transformer.layer if family is _distilbert else body.encoder.layer
-    if len(layers):
-        last = layers[-1]
-        last.forward = MethodType(family, last)
+    if not len(layers):
+        return None
+    last: nn.Module = layers[-1]
+    last.forward = MethodType(family, last)
+    return last
 
 
 def _bert(

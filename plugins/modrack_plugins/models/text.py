@@ -17,6 +17,7 @@ from modrack_plugins.models.configs import building
 from modrack_plugins.models.first_token import read_first_token
 from modrack_plugins.models.fresh import Fresh, make_fresh
 from modrack_plugins.models.heads import READERS, Head, head_for
+from modrack_plugins.models.native_layers import compute_natively
 from modrack_plugins.models.tokenizers import read_tokenizer
 from modrack_plugins.quiet import quiet_hub, quiet_loggers
 
@@ -47,7 +48,7 @@ def build(
         else:
             model = load_pretrained(data, family, head, checkpoint, revision, dropout, max_length)
     attend_without_waiting(model)
-    read_first_token(model)
+    compute_natively(model, first=read_first_token(model))
     return model
 
 
