@@ -71,13 +71,24 @@ def test_a_kernel_is_compiled_once_and_kept(cache: Path, tmp_path: Path) -> None
     assert len(list(cache.iterdir())) == 2
 
 
+def test_a_damaged_one_is_compiled_again(cache: Path, tmp_path: Path) -> None:
+    path = source(tmp_path)
+    code = f"from pathlib import Path; from modrack.native import build; build(Path({str(path)!r}), {TYPES!r}).add"
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+        (kept,) = cache.iterdir()
+        assert kept.stat().st_size > 1000
+        kept.write_bytes(b"damaged")
+
+
 @pytest.mark.parametrize(
     ("text", "compiler", "said"),
     [
         (ADD, "no-such-compiler", "there is no C compiler"),
         (ADD, "false", "false did not work"),
+        (ADD, "cc --no-such-word", "cc did not work: .*no-such-word"),
         ("void add(", None, "did not work: .*error"),
-        ("void other(void) {}", None, "cannot be loaded: .*add"),
+        ("void other(void) {}", None, "there is no function add"),
     ],
 )
 def test_what_cannot_be_built_says_why(

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -55,45 +56,54 @@ def build(source: Path, functions: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
         raise NotBuilt("there is no C compiler")
     text = source.read_bytes()
     tuned = ["-march=native", "-mprefer-vector-width=512"] if platform.machine() in ("x86_64", "AMD64") else []
-    command = [compiler, *_FLAGS, *tuned]
+    command = [*compiler, *_FLAGS, *tuned]
     runtime = _openmp()
-    key = hashlib.sha256(repr((text, command, _version(compiler), _processor(), runtime)).encode()).hexdigest()[:20]
+    key = hashlib.sha256(repr((text, command, _version(compiler[0]), _processor(), runtime)).encode()).hexdigest()[:20]
     kept = _folder() / f"{source.stem}-{key}.so"
-    if not kept.exists():
-        _compile(source, command, runtime, kept)
-    try:
-        made = ctypes.CDLL(str(kept))
-        for name, types in functions:
-            given, _, result = types.partition(":")
-            function = getattr(made, name)
-            function.argtypes = [_TYPES[letter] for letter in given]
-            function.restype = _TYPES[result] if result else None
-    except (OSError, AttributeError) as error:
-        raise NotBuilt(f"{kept} cannot be loaded: {error}") from None
+    made = _load(kept) if kept.exists() else None
+    if made is None:  # not there, or damaged since
+        _compile(source, compiler, command, runtime, kept)
+        made = _load(kept)
+    if made is None:
+        raise NotBuilt(f"{kept} cannot be loaded")
+    for name, types in functions:
+        given, _, result = types.partition(":")
+        function = getattr(made, name, None)
+        if function is None:
+            raise NotBuilt(f"there is no function {name} in it")
+        function.argtypes = [_TYPES[letter] for letter in given]
+        function.restype = _TYPES[result] if result else None
     return made
 
 
-def find_compiler() -> str | None:
-    """The C compiler that $CC names, or the first of the usual ones."""
-    named = os.environ.get("CC")
-    return next(
-        (found for name in ([named] if named else ["cc", "gcc", "clang"]) if (found := shutil.which(name))), None
-    )
+def find_compiler() -> list[str] | None:
+    """The C compiler that $CC names, with what words it says, or the first of the usual ones."""
+    named = shlex.split(os.environ.get("CC", ""))
+    choices = [named] if named else [["cc"], ["gcc"], ["clang"]]
+    return next(([found, *more] for name, *more in choices if (found := shutil.which(name))), None)
 
 
-def _compile(source: Path, command: list[str], runtime: str | None, kept: Path) -> None:
+def _load(path: Path) -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return None
+
+
+def _compile(source: Path, compiler: list[str], command: list[str], runtime: str | None, kept: Path) -> None:
     # Made aside and renamed: several processes may want it at once.
     with tempfile.TemporaryDirectory(prefix="modrack-", dir=kept.parent) as aside:
         thing, made = Path(aside) / "kernel.o", Path(aside) / kept.name
         _run([*command, "-c", str(source), "-o", str(thing)])
         # torch's own OpenMP, so that its threads serve: two pools would stand in each other's way.
-        _run([command[0], "-shared", str(thing), "-o", str(made), *([runtime] if runtime else ["-fopenmp"]), "-lm"])
+        _run([*compiler, "-shared", str(thing), "-o", str(made), runtime or "-fopenmp", "-lm"])
         made.replace(kept)
 
 
 def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        spoken = os.environ | {"LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, env=spoken)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotBuilt(f"{command[0]} did not work: {error}") from None
     if done.returncode:
