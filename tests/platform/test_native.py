@@ -19,6 +19,7 @@ from modrack.native import NotBuilt, build
 from modrack.native.build import find_compiler
 from modrack.native.choice import _tried
 from modrack.native.optimizer import FUNCTIONS, SOURCE, square_sum
+from modrack.native.rows import learn_by_rows
 from modrack.runner.clip import clip_gradients
 from modrack.runner.engine import Engine
 from modrack.runner.uncompiled import plain_step
@@ -275,6 +276,88 @@ def test_what_is_not_a_number_is_not_passed_over(natively: None) -> None:
     plain_step(optimizer)()
     assert model.words.weight[7, 3].isnan()
     assert square_sum([model.words.weight.grad]).isnan()  # type: ignore[union-attr]
+
+
+class Words(nn.Module):
+    """A vocabulary of which a batch meets little, and a product behind it; `tied` reads it a second time."""
+
+    def __init__(self, rows: int = 4000, width: int = 256, *, tied: bool = False, padding: int | None = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = nn.Embedding(rows, width, padding_idx=padding)
+        self.places = nn.Embedding(16, width)
+        self.head = nn.Linear(width, rows if tied else 3)
+        if tied:
+            self.head.weight = self.words.weight
+
+    def learn(self, step: int, times: int = 1) -> None:
+        """Gradients of `times` batches, in which words come several times."""
+        generator = torch.Generator().manual_seed(step)
+        for _ in range(times):
+            ids = torch.randint(0, 300, (4, 16), generator=generator) + 300 * (step % 3)
+            hidden = (self.words(ids) + self.places(torch.arange(16))).tanh()
+            self.head(hidden).square().sum().backward()
+
+
+def adamw(model: nn.Module, decay: float = 0.1) -> torch.optim.AdamW:
+    # With a small eps an entry whose gradients all but cancel moves by their rounding.
+    return torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=decay, eps=1e-3, fused=True)
+
+
+@pytest.mark.parametrize("padding", [None, 5])
+def test_embeddings_learn_by_rows_what_they_learn_whole(padding: int | None, natively: None) -> None:
+    mine, theirs = Words(padding=padding), Words(padding=padding)
+    optimizer, other = adamw(mine), adamw(theirs)
+    assert learn_by_rows(mine, optimizer) == ["words"]
+    step = plain_step(optimizer)
+    for number in range(9):
+        mine.learn(number, times=1 + number % 2)
+        theirs.learn(number, times=1 + number % 2)
+        assert mine.words.weight.grad.is_sparse  # type: ignore[union-attr]
+        native.use(number != 4)  # torch's AdamW takes no rows
+        if number == 6:
+            optimizer.load_state_dict(optimizer.state_dict())
+        clip_gradients(list(mine.parameters()), 2.0, Engine(), [optimizer])
+        nn.utils.clip_grad_norm_(theirs.parameters(), 2.0)
+        step()
+        other.step()
+        optimizer.zero_grad()
+        other.zero_grad()
+    for (name, one), (_, two) in zip(mine.named_parameters(), theirs.named_parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5, msg=name)
+    # Rows that no batch met only decayed, and those of one batch in three moved on between.
+    assert (optimizer.state[mine.words.weight]["exp_avg_sq"].sum(1) > 0).sum() > 300
+
+
+def test_rows_by_torch_alone(natively: None) -> None:
+    """Who clips or steps otherwise gets whole gradients."""
+    mine, theirs = Words(), Words()
+    optimizer, other = adamw(mine), adamw(theirs)
+    learn_by_rows(mine, optimizer)
+    optimizer.register_step_pre_hook(lambda *_: None)
+    for model in (mine, theirs):
+        model.learn(0)
+    clip_gradients(list(mine.parameters()), 2.0, Engine())
+    nn.utils.clip_grad_norm_(theirs.parameters(), 2.0)
+    plain_step(optimizer)()
+    other.step()
+    torch.testing.assert_close(mine.words.weight, theirs.words.weight)
+
+
+def test_which_embeddings_learn_by_rows() -> None:
+    assert learn_by_rows(Words(tied=True), adamw(Words(tied=True))) == []
+    assert learn_by_rows(Words(rows=100), adamw(Words(rows=100))) == []
+    frozen, named = Words(), Words()
+    frozen.words.requires_grad_(False)
+    assert learn_by_rows(frozen, adamw(frozen)) == []
+    for optimizer in (
+        torch.optim.AdamW(named.parameters(), fused=False),
+        torch.optim.AdamW(named.parameters(), amsgrad=True),
+        torch.optim.Adam(named.parameters(), fused=True),
+        torch.optim.SGD(named.parameters()),
+    ):
+        assert learn_by_rows(named, optimizer) == []
+    assert not named.words.sparse
 
 
 @pytest.mark.parametrize("more", [{"amsgrad": True}, {"maximize": True}])

@@ -15,6 +15,7 @@ import torch
 from modrack.configure.experiment import Experiment
 from modrack.configure.settings import Settings
 from modrack.data.facts import Data, derive
+from modrack.native.rows import learn_by_rows
 from modrack.runner.added import use_added
 from modrack.runner.allocator import give_back
 from modrack.runner.compiled import compile_part
@@ -122,6 +123,9 @@ def build(
     if not plan["compile"]:
         leave_compiler_out()
     optimizers, schedulers = make_optimizers(experiment, parts, learners, steps, plan, engine, device)
+    if plan["kernels"] == "native" and engine.world == 1:
+        for name, optimizer in optimizers.items():
+            learn_by_rows(getattr(parts, name), optimizer)
     update = Update(
         parts,
         task,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modrack.native.optimizer import square_sum
+from modrack.native.rows import densify, values
 from modrack.runner.engine import Engine
 from modrack.runner.sharding import is_dtensor, local
 from modrack.runner.uncompiled import is_torchs
@@ -37,10 +38,11 @@ def clip_gradients(
             total = total + _squares(whole)
         torch._foreach_mul_([*cut, *whole], (largest / (total.sqrt() + _SMALL)).clamp(max=1.0))
     elif whole and optimizers and all(map(_divides, optimizers)):
-        over = ((_squares(whole).sqrt() + _SMALL) / largest).clamp(min=1.0).float()
+        over = ((_squares(values(parameters)).sqrt() + _SMALL) / largest).clamp(min=1.0).float()
         for optimizer in optimizers:
             optimizer.grad_scale = over
     else:
+        densify(parameters)
         nn.utils.clip_grad_norm_(parameters, largest)
 
 

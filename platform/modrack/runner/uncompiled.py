@@ -11,6 +11,7 @@ import torch
 from torch.optim import Optimizer
 
 from modrack.native.optimizer import native_step
+from modrack.native.rows import densify
 
 
 def leave_compiler_out() -> None:
@@ -53,7 +54,10 @@ def plain_step(optimizer: Any) -> Callable[[], Any]:
         counted = replaced is None or hasattr(replaced, "_wrapped_by_lr_sched")
         if native is not None and counted and not hooked and native():
             optimizer._opt_called = True
-        elif replaced is not None or hooked or optimizer.defaults.get("differentiable"):
+            return
+        if native is not None:
+            densify(weight for group in optimizer.param_groups for weight in group["params"])
+        if replaced is not None or hooked or optimizer.defaults.get("differentiable"):
             optimizer.step()
         else:
             with torch.no_grad():
