@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +90,7 @@ def test_a_damaged_one_is_compiled_again(cache: Path, tmp_path: Path) -> None:
     [
         (ADD, "no-such-compiler", "there is no C compiler"),
         (ADD, "false", "false did not work"),
+        (ADD, "cc 'open", "there is no C compiler"),
         (ADD, "cc --no-such-word", "cc did not work: .*no-such-word"),
         ("void add(", None, "did not work: .*error"),
         ("void other(void) {}", None, "there is no function add"),
@@ -132,6 +136,14 @@ def test_without_a_place_to_keep_it_a_kernel_serves_its_process(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MODRACK_CACHE", str(tmp_path / "file"))
     assert build(source(tmp_path), TYPES).add
+
+
+def test_a_folder_that_is_gone_is_no_traceback(cache: Path, tmp_path: Path) -> None:
+    build(source(tmp_path), TYPES)
+    build.cache_clear()
+    shutil.rmtree(cache)
+    with pytest.raises(NotBuilt, match=r"cannot be kept: .*No such file"):
+        build(source(tmp_path), TYPES)
 
 
 def test_the_square_sum_is_torchs_and_the_same_with_any_number_of_threads(natively: None) -> None:
@@ -267,6 +279,33 @@ def test_schedulers_and_hooks_see_their_steps(natively: None) -> None:
     model.learn(1)
     step()
     assert len(seen) == 1
+
+
+def test_a_step_that_was_replaced_is_called(natively: None) -> None:
+    """Also around or beneath what schedulers put there."""
+    for outer in (False, True):
+        model, optimizer = made(0.0)
+        called: list[int] = []
+        if not outer:
+            _replace(optimizer, called)
+        step = plain_step(optimizer)
+        torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+        if outer:
+            _replace(optimizer, called)
+        model.learn(0)
+        step()
+        assert called == [1]
+
+
+def _replace(optimizer: Any, called: list[int]) -> None:
+    before = optimizer.step
+
+    @functools.wraps(before)
+    def step(self: Any, *given: Any) -> Any:
+        called.append(1)
+        return before(*given)
+
+    optimizer.step = types.MethodType(step, optimizer)
 
 
 def test_what_is_not_a_number_is_not_passed_over(natively: None) -> None:

@@ -82,6 +82,7 @@ TEXT = Facts(9_000, 2 << 20, True, 22_000_000, 1e9, False, 1000)
         (COMPILER, SMALL, {}, {"kernels": "torch"}),
         (COMPILER, SMALL, {"kernels": "native"}, {"kernels": "native"}),
         (COMPILER, TEXT, {"compile": True}, {"kernels": "torch"}),
+        (COMPILER, replace(TEXT, twice=True), {}, {"kernels": "torch"}),
         (BF16_CPU, TEXT, {}, {"kernels": "torch"}),
         (replace(H100, not_native=None), TEXT, {}, {"kernels": "torch"}),
     ],

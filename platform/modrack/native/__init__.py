@@ -13,6 +13,6 @@ computes with torch.
 """
 
 from modrack.native.build import NotBuilt, build
-from modrack.native.choice import library, use
+from modrack.native.choice import in_use, library, use
 
-__all__ = ["NotBuilt", "build", "library", "use"]
+__all__ = ["NotBuilt", "build", "in_use", "library", "use"]

@@ -51,6 +51,13 @@ def build(source: Path, functions: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
 
     Raises NotBuilt.
     """
+    try:
+        return _build(source, functions)
+    except OSError as error:
+        raise NotBuilt(f"what is compiled cannot be kept: {error}") from None
+
+
+def _build(source: Path, functions: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
     compiler = find_compiler()
     if compiler is None:
         raise NotBuilt("there is no C compiler")
@@ -78,7 +85,10 @@ def build(source: Path, functions: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
 
 def find_compiler() -> list[str] | None:
     """The C compiler that $CC names, with what words it says, or the first of the usual ones."""
-    named = shlex.split(os.environ.get("CC", ""))
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError:  # a quote that does not end
+        return None
     choices = [named] if named else [["cc"], ["gcc"], ["clang"]]
     return next(([found, *more] for name, *more in choices if (found := shutil.which(name))), None)
 

@@ -18,6 +18,11 @@ def use(native: bool) -> None:
     _used = native
 
 
+def in_use() -> bool:
+    """Whether `library` gives what it is asked for."""
+    return _used
+
+
 def library(source: Path, functions: dict[str, str]) -> ctypes.CDLL | None:
     """The compiled `source` with its `functions`, as `build` takes them; None where the run computes with torch alone.
 

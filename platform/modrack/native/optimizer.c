@@ -4,7 +4,7 @@
 
 /* Entries that are passed over together where they never had a gradient. */
 #define CHUNK 128
-/* Entries that are added up together, whatever the number of threads: sums are the same on any machine. */
+/* Entries that are added up together, so that sums are the same with any number of threads. */
 #define PIECE 65536
 #define GROUP 1024
 
@@ -56,8 +56,8 @@ void mark(int64_t size, int64_t chunk, const float *mean, const float *square, u
     }
 }
 
-/* What a step goes by. The gradient is multiplied by `scale`. */
-typedef struct { float step, keep, root, beta1, beta2, eps, scale; } rule;
+/* What a step goes by: `rest` is what a beta leaves of 1. The gradient is multiplied by `scale`. */
+typedef struct { float step, keep, root, beta1, rest1, beta2, rest2, eps, scale; } rule;
 
 /* Moments, and w = keep * w - step * mean / (sqrt(square) / root + eps). Without a gradient it is zero. */
 static inline void move(int64_t size, float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
@@ -66,8 +66,8 @@ static inline void move(int64_t size, float *restrict w, const float *restrict g
     #pragma omp simd
     for (int64_t i = 0; i < size; i++) {
         float slope = g ? g[i] * r.scale : 0.0f;
-        float mean = m[i] + (1 - r.beta1) * (slope - m[i]);
-        float square = r.beta2 * v[i] + (1 - r.beta2) * slope * slope;
+        float mean = r.beta1 * m[i] + r.rest1 * slope;
+        float square = r.beta2 * v[i] + r.rest2 * slope * slope;
         m[i] = mean;
         v[i] = square;
         w[i] = w[i] * r.keep - r.step * mean / (sqrtf(square) / r.root + r.eps);
@@ -84,11 +84,12 @@ static inline void decay(int64_t size, float *w, rule r)
 
 /* One step of `count` weights; of each, `factors` has step, keep and root. */
 void adamw(int64_t count, float **weights, const float **gradients, float **means, float **squares, uint8_t **seen,
-    const int64_t *sizes, const float *factors, float beta1, float beta2, float eps, float scale)
+    const int64_t *sizes, const float *factors, float beta1, float rest1, float beta2, float rest2, float eps,
+    float scale)
 {
     #pragma omp parallel
     for (int64_t t = 0; t < count; t++) {
-        rule r = {factors[3 * t], factors[3 * t + 1], factors[3 * t + 2], beta1, beta2, eps, scale};
+        rule r = {factors[3 * t], factors[3 * t + 1], factors[3 * t + 2], beta1, rest1, beta2, rest2, eps, scale};
         #pragma omp for schedule(static) nowait
         for (int64_t k = 0; k < (sizes[t] + CHUNK - 1) / CHUNK; k++) {
             int64_t from = k * CHUNK, size = sizes[t] - from < CHUNK ? sizes[t] - from : CHUNK;
@@ -111,9 +112,10 @@ void adamw(int64_t count, float **weights, const float **gradients, float **mean
 /* One step of a weight (rows, width), of which only some rows have a gradient: row i that of row place[i] of `values`,
    where that is not negative. */
 void adamw_rows(int64_t rows, int64_t width, float *weight, const int32_t *place, const float *values, float *mean,
-    float *square, uint8_t *seen, float step, float keep, float root, float beta1, float beta2, float eps, float scale)
+    float *square, uint8_t *seen, float step, float keep, float root, float beta1, float rest1, float beta2,
+    float rest2, float eps, float scale)
 {
-    rule r = {step, keep, root, beta1, beta2, eps, scale};
+    rule r = {step, keep, root, beta1, rest1, beta2, rest2, eps, scale};
     /* In turn, as frequent rows often lie together. */
     #pragma omp parallel for schedule(static, 16)
     for (int64_t i = 0; i < rows; i++) {

@@ -1,7 +1,7 @@
 """The step of torch's AdamW and the norm before it, as kernels that read the gradients once each.
 
 torch's fused step moves every moment of every weight. Of an embedding most rows never meet a gradient, and there AdamW
-(Loshchilov and Hutter, ICLR 2019, arXiv 1711.05101) changes nothing but by weight decay: they are passed over.
+(Loshchilov and Hutter, ICLR 2019, arXiv 1711.05101) does nothing but weight decay: their moments are not touched.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SOURCE = Path(__file__).with_name("optimizer.c")
 FUNCTIONS = {
     "square_sum": "ippp:d",
     "mark": "iippp",
-    "adamw": "ipppppppffff",
-    "adamw_rows": "iippppppfffffff",
+    "adamw": "ipppppppffffff",
+    "adamw_rows": "iippppppfffffffff",
 }
 _CHUNK, _PIECE = 128, 65536
 
@@ -71,7 +71,8 @@ class _Step:
             return False
         scale = getattr(self.optimizer, "grad_scale", None)
         for group, weights in groups:
-            rule = (*map(float, group["betas"]), float(group["eps"]), 1.0 if scale is None else 1 / float(scale))
+            betas = (part for beta in map(float, group["betas"]) for part in (beta, 1 - beta))
+            rule = (*betas, float(group["eps"]), 1.0 if scale is None else 1 / float(scale))
             whole = [weight for weight in weights if not weight.grad.is_sparse]
             if whole:
                 self._move(made, group, whole, rule)

@@ -98,7 +98,16 @@ def build(
         checked = partial(classes_checked, model_component, data, task, parts)
         activations = activation_bytes(parts, task, train, checked)
     facts = gather_facts(
-        experiment, data, parts, task, train, learners, steps=steps, activations=activations, several=engine.world > 1
+        experiment,
+        data,
+        parts,
+        task,
+        train,
+        learners,
+        steps=steps,
+        activations=activations,
+        several=engine.world > 1,
+        twice=bool(derived),
     )
     planned = replace(settings, batch_size=largest)
     hardware = _probe(facts, planned)
@@ -123,7 +132,9 @@ def build(
     if not plan["compile"]:
         leave_compiler_out()
     optimizers, schedulers = make_optimizers(experiment, parts, learners, steps, plan, engine, device)
-    if plan["kernels"] == "native" and engine.world == 1:
+    accumulate = settings.accumulate or -(-largest // plan["micro_batch"])
+    # Rows of several micro-batches would be put one behind the other.
+    if plan["kernels"] == "native" and engine.world == 1 and accumulate == 1:
         for name, optimizer in optimizers.items():
             learn_by_rows(getattr(parts, name), optimizer)
     update = Update(
@@ -154,7 +165,7 @@ def build(
         facts.parameters,
         {name: each.digest() for name, each in encoded.items()},
         facts,
-        settings.accumulate or -(-largest // plan["micro_batch"]),
+        accumulate,
     )
     use_added(rig)
     try_one_batch(rig)

@@ -32,8 +32,11 @@ def gather_facts(
     steps: int,
     activations: float,
     several: bool,
+    twice: bool,
 ) -> Facts:
-    """The facts of a run of `steps`; `activations` as measured, `several` where more than one process trains."""
+    """The facts of a run of `steps`; `activations` as measured, `several` where more than one process trains, and
+    `twice` where a gradient is differentiated.
+    """
     modules = [module for part in parts.modules() for module in part.modules()]
     return Facts(
         rows=None if data.sizes["train"] is None else train.size,
@@ -53,6 +56,7 @@ def gather_facts(
         activations=activations,
         layers=count_layers(parts),
         additive=task.additive,
+        twice=twice,
         batch_norm=any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in modules),
     )
 

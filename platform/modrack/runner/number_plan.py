@@ -12,7 +12,7 @@ BF16_STEP_FLOPS = 3e8
 # The same on CUDA, where the host's launching of kernels takes longer than so small a step's arithmetic: on an H200
 # bf16 lost 16 to 36% at 8, 90 and 320 GFLOP a step, and won 27% at 520 (benchmarks/RESULTS.md).
 BF16_LAUNCH_FLOPS = 4e11
-# From here on kernels in C pay for the half second that compiling them takes, once on a machine: what they save is
+# From here on kernels in C pay for the second or two that compiling them takes, once on a machine: what they save is
 # reading and writing weights and moments, which for smaller models stay in the caches.
 NATIVE_PARAMETERS = 1_000_000
 # What rounding in fp32 may lose; bf16 itself loses a thousand times as much.
@@ -89,13 +89,17 @@ def choose_matmul(hardware: Hardware, kind: str, settings: Settings) -> Decision
     )
 
 
-def choose_native(hardware: Hardware, kind: str, parameters: int, settings: Settings, *, compiled: bool) -> Decision:
+def choose_native(
+    hardware: Hardware, kind: str, parameters: int, settings: Settings, compiled: bool, twice: bool
+) -> Decision:
     """Whether a CPU computes by kernels in C what modrack has one for. Raises UserError where they cannot be had."""
     lacking = None
     if kind != "cpu":
         lacking = "they are for CPUs"
     elif compiled:
         lacking = "torch compiles the model"
+    elif twice:
+        lacking = "the task differentiates a gradient, which they do not"
     elif hardware.not_native:
         lacking = hardware.not_native
     if settings.kernels == "native" and lacking:

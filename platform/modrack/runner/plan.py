@@ -44,7 +44,8 @@ class Facts:
     """What the plan knows of data and model. `flops` are those of one row's forward; `bytes` of the train split.
 
     `parts` are the sizes of each part, `activations` the bytes that a row's forward saves for its backward (0: not
-    measured), `layers` how many repeated layers there are; `additive` is the task's.
+    measured), `layers` how many repeated layers there are; `additive` is the task's. `twice`: a gradient is part of the
+    loss, and has one itself.
     """
 
     rows: int | None
@@ -59,6 +60,7 @@ class Facts:
     layers: int = 0
     additive: bool = True
     batch_norm: bool = False
+    twice: bool = False
 
 
 class Plan:
@@ -130,7 +132,7 @@ def make_plan(
             decisions[place] = Decision(each.name, before[each.name]["value"], "as before the run was stopped")
         if each.name == "channels_last" and each.value and sharded:
             decisions[place] = Decision("channels_last", False, "sharded weights lie row by row")
-        if each.name == "kernels" and each.value == "native" and some_sharded:
+        if each.name == "kernels" and decisions[place].value == "native" and some_sharded:
             if settings.kernels == "native":
                 raise UserError(f"kernels=native: {_SHARED}.", "Leave it out, or say parallel=ddp.")
             decisions[place] = Decision("kernels", "torch", _SHARED)
@@ -187,7 +189,7 @@ def _decisions(
         _memory_format(facts, settings),
         Decision("fused", True, "one kernel updates all weights, where the optimizer has one"),
         compiling := _compile(hardware, kind, facts, settings, processes),
-        choose_native(hardware, kind, facts.parameters, settings, compiled=bool(compiling.value)),
+        choose_native(hardware, kind, facts.parameters, settings, bool(compiling.value), facts.twice),
         *([] if not compiling.value else _how_to_compile(facts, settings)),
         _deterministic(kind, settings),
         _feeder(hardware, kind, facts, settings),

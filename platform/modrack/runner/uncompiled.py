@@ -50,8 +50,10 @@ def plain_step(optimizer: Any) -> Callable[[], Any]:
     def call() -> None:
         replaced = optimizer.__dict__.get("step")
         hooked = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
-        # torch's schedulers replace it, to see in which order they are called.
-        counted = replaced is None or hasattr(replaced, "_wrapped_by_lr_sched")
+        # torch's schedulers replace it, to see in which order they are called: by a function around the class's own.
+        counted = replaced is None or (
+            hasattr(replaced, "_wrapped_by_lr_sched") and getattr(replaced, "__wrapped__", None) is step
+        )
         if native is not None and counted and not hooked and native():
             optimizer._opt_called = True
             return

@@ -1,4 +1,4 @@
-/* What stands between the products of an encoder's layer: attention, dropout, sums with norms, GELU, and the backward
+/* What stands between the products of an encoder's layer with its weights: attention, dropout, sums with norms, GELU, and the backward
    of each. Between them numbers lie in bf16, within them they are fp32. See encoder_layer.py. */
 #include <math.h>
 #include <stdint.h>
@@ -48,7 +48,7 @@ static inline float exponential(float given)
     return given < -69.0f ? 0.0f : y * w.number;
 }
 
-/* Sums over rows are made of so many parts, whatever the number of threads: they are the same on any machine. */
+/* Sums over rows are made of so many parts, so that they are the same with any number of threads. */
 #define PARTS 16
 
 static void add_parts(int64_t width, const float *parts, int64_t stride, float *sum)
@@ -277,9 +277,15 @@ static void turn(int64_t rows, int64_t size, const float *from, float *to)
             to[c * rows + i] = from[i * size + c];
 }
 
-/* What is added to the scores of a row: nothing where it may look, so that e to the rest is nothing. */
+/* What is added to the scores of a row: nothing where it may look, so that e to the rest is nothing. A row that may look
+   nowhere looks at all: nobody can ask for what becomes of it. */
 static void allow(int64_t tokens, int64_t wide, const uint8_t *mask, float *added)
 {
+    int64_t seen = 0;
+    for (int64_t j = 0; mask && j < tokens; j++)
+        seen += mask[j];
+    if (!seen)
+        mask = 0;
     for (int64_t j = 0; j < wide; j++)
         added[j] = j < tokens && (!mask || mask[j]) ? 0.0f : -1e30f;
 }

@@ -1,4 +1,4 @@
-"""A layer of BERT and its like in training, in bf16 on a CPU: products by torch, all between them by kernels in C.
+"""A layer of BERT and its like in training, in bf16 on a CPU: torch multiplies by the weights, C does the rest.
 
 Under autocast such a layer is some 250 operations, forward and backward, most of which move numbers; here it is 50.
 What it computes is what torch's own layer does, to the rounding of bf16; masks of dropout are others.
@@ -89,20 +89,20 @@ class _Layer(torch.autograd.Function):
         level = hidden.new_empty(place.n * shape.heads * place.asked)
         kernels.attend(*place.lie(queries, told), *weights[1:6:2], mask, attended, level, place.scaling, *noises[0])
 
-        # Of both norms: what they are of, what they give; and of each row the mean and the inverse of its deviation.
-        sums, outs = (hidden.new_empty(2, place.rows, place.width) for _ in range(2))
-        facts = hidden.new_empty(4, place.rows)
+        # Of both norms what they are of, and of each row the mean and the inverse of its deviation.
+        sums, facts = hidden.new_empty(2, place.rows, place.width), hidden.new_empty(4, place.rows)
+        normed, last = (hidden.new_empty(place.n, place.asked, place.width) for _ in range(2))
         middle = torch.empty_like(attended)
         kernels.add_norm(
             place.rows, place.width, attended @ output.t(), weights.output_bias, hidden, place.apart,
-            weights.norm, weights.norm_bias, shape.eps, sums[0], outs[0], middle, facts[0], facts[1], *noises[1],
+            weights.norm, weights.norm_bias, shape.eps, sums[0], normed, middle, facts[0], facts[1], *noises[1],
         )  # fmt: skip
         inner = middle @ wide.t()
         active = torch.empty_like(inner)
         kernels.gelu(*inner.shape, inner, weights.wide_bias, active)
         kernels.add_norm(
-            place.rows, place.width, active @ narrow.t(), weights.narrow_bias, outs[0], place.width,
-            weights.last_norm, weights.last_norm_bias, shape.eps, sums[1], outs[1], None, facts[2], facts[3],
+            place.rows, place.width, active @ narrow.t(), weights.narrow_bias, normed, place.width,
+            weights.last_norm, weights.last_norm_bias, shape.eps, sums[1], last, None, facts[2], facts[3],
             *noises[2],
         )  # fmt: skip
         ctx.save_for_backward(
@@ -110,7 +110,7 @@ class _Layer(torch.autograd.Function):
             joined, output, wide, narrow, *given,
         )  # fmt: skip
         ctx.more = kernels, shape, place, noises
-        return outs[1].view(place.n, place.asked, place.width)
+        return last
 
     @staticmethod
     @once_differentiable

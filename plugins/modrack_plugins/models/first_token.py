@@ -78,6 +78,10 @@ def _attend(
     return whole
 
 
+for _each in (_bert, _distilbert):
+    # A pickle keeps a method by its name, and finds the class's own by it, which computes all tokens.
+    _each.__name__ = "forward"
+
 _FAMILIES = {
     "BertForSequenceClassification": _bert,
     "RobertaForSequenceClassification": _bert,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle  # noqa: TID251 - users do it
 from collections.abc import Iterator
 from typing import Any
 
@@ -241,3 +242,123 @@ def test_a_copy_computes_with_its_own_weights() -> None:
     for low in (True, False):
         assert not torch.allclose(learned(model, batch(), low=low)["logits"], learned(twin, batch(), low=low)["logits"])
         assert twin.bert.encoder.layer[0].output.dense.weight.abs().sum() == 0
+
+
+def test_masks_that_are_not_of_padding_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = classifier()
+    mine = copy.deepcopy(plain)
+    compute_natively(mine)
+    seen = counted(monkeypatch)
+    n, tokens = 5, 9
+    hidden = torch.randn(n, tokens, 64, generator=torch.Generator().manual_seed(0))
+    padding = (torch.arange(tokens)[None] < torch.tensor([[9], [4], [1], [7], [2]]))[:, None, None]
+    added = torch.zeros(n, 1, tokens, tokens).masked_fill(~padding, torch.finfo(torch.float32).min)
+    masks = {
+        "padding": (added, True), "one row of it": (added[:, :, :1], True), "none": (None, True),
+        "causal": (added.clamp(min=-1e38) + torch.full((tokens, tokens), -1e38).triu(1), False),
+        "of one row for all": (added[1:2], False),
+        "a bias": (added + 0.5, False),
+        "of each head": (added.expand(n, 2, tokens, tokens), False),
+    }  # fmt: skip
+    for name, (mask, native_too) in masks.items():
+        seen.clear()
+        made = []
+        for model in (plain, mine):
+            with torch.autocast("cpu", torch.bfloat16):
+                made.append(model.bert.encoder.layer[0](hidden, mask))
+        assert bool(seen) == native_too, name
+        torch.testing.assert_close(made[1], made[0].float(), rtol=0.05, atol=0.1, msg=name)
+
+
+def test_who_watches_a_layer_sees_what_goes_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = counted(monkeypatch)
+    inside = ("attention", "attention.self", "attention.output", "intermediate.intermediate_act_fn", "output")
+    called: list[int] = []
+    for name in (*inside, "attention.self.query"):
+        for register in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_pre_hook"):
+            model = classifier()
+            compute_natively(model)
+            getattr(model.bert.encoder.layer[0].get_submodule(name), register)(lambda *_: called.append(1) or None)
+            called.clear()
+            seen.clear()
+            learned(model, batch())
+            assert called, (name, register)
+            assert len(seen) == 1
+    model = classifier()
+    compute_natively(model)
+    model.bert.encoder.layer[0].register_forward_hook(lambda *_: called.append(1) or None)
+    called.clear()
+    seen.clear()
+    learned(model, batch())
+    assert (len(called), len(seen)) == (1, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = model(**batch(), output_attentions=True, output_hidden_states=True)
+    assert [each.shape for each in made.attentions] == [(5, 2, 9, 9)] * 2
+    assert len(made.hidden_states) == 3
+
+
+@pytest.mark.parametrize("family", ["Bert", "DistilBert"])
+def test_what_was_set_to_evaluate_drops_nothing_out(family: str) -> None:
+    model = classifier(family, dropout=0.5)
+    compute_natively(model)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout) or type(module).__name__.endswith("SelfAttention"):
+            module.eval()
+    given = batch()
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        made.append(learned(model, given)["logits"])
+    assert torch.equal(*made)
+
+
+def test_a_row_that_may_look_nowhere_spoils_nothing() -> None:
+    model, given = classifier(), batch()
+    compute_natively(model)
+    usual = learned(model, given)
+    given["attention_mask"][2] = 0
+    found = learned(model, given)
+    for name, gradient in found.items():
+        assert gradient.norm() < 10 * usual[name].norm() + 1, name
+
+
+def test_a_layer_that_was_given_another_class_is_still_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `fully_shard` does."""
+    model = classifier()
+    compute_natively(model)
+    for layer in model.bert.encoder.layer:
+        layer.__class__ = type("FSDPBertLayer", (type(layer),), {})
+    seen = counted(monkeypatch)
+    learned(model, batch())
+    assert len(seen) == 2
+    native.use(False)
+    learned(model, batch())
+    assert len(seen) == 2
+
+
+def test_asked_twice_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = classifier()
+    compute_natively(model)
+    compute_natively(model)
+    seen = counted(monkeypatch)
+    learned(model, batch())
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("family", ["Bert", "DistilBert"])
+def test_a_pickle_has_the_plain_model(family: str) -> None:
+    model = classifier(family)
+    compute_natively(model, read_first_token(model))
+    back = pickle.loads(pickle.dumps(model))  # noqa: S301
+    model.eval()
+    back.eval()
+    torch.testing.assert_close(back(**batch()).logits, model(**batch()).logits)
+    learned(back.train(), batch())
+
+
+def test_what_comes_out_may_be_changed_in_place() -> None:
+    model = classifier()
+    compute_natively(model)
+    hidden = torch.randn(3, 5, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        model.bert.encoder.layer[0](hidden, None).add_(1).sum().backward()
