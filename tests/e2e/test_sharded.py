@@ -258,3 +258,20 @@ def test_what_cannot_be_sharded_is_refused_before_it_is_recorded(words: list[str
     assert f"parallel=fsdp: {said}" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     assert not list(home(tmp_path).glob("[0-9]*"))
+
+
+@pytest.mark.slow
+def test_a_bert_in_bf16_learns_the_same_sharded_by_two_and_by_other_kernels(tmp_path: Path) -> None:
+    """Layers of a known family may be computed by kernels in C, which sharded weights keep out."""
+    words = [
+        "train", "--json", "--model", "bert", "--dataset", "names", "model.pretrained=false", "model.width=64",
+        "model.layers=2", "model.heads=2", "model.dropout=0", "limit=120", "batch_size=16", "epochs=1", "device=cpu",
+        "precision=bf16", "threads=1", "optimizer.lr=0.001",
+    ]  # fmt: skip
+    whole = metrics(modrack(tmp_path / "torch", *words, "kernels=torch"))
+    for name, processes, more in (
+        ("native", 1, "kernels=native"), ("ddp", 2, "kernels=native"), ("fsdp", 2, "parallel=fsdp"),
+    ):  # fmt: skip
+        found = metrics(modrack(tmp_path / name, *words, more, processes=processes))
+        for value in ("train.loss", "validation.loss", "test.loss"):
+            assert found[value] == pytest.approx(whole[value], rel=1e-3), (name, value)
