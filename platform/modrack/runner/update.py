@@ -7,12 +7,13 @@ Nothing here waits for the device.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from modrack.native.rows import giving_rows
 from modrack.runner.backward import backward
 from modrack.runner.clip import clip_gradients
 from modrack.runner.ema import Ema
@@ -45,12 +46,15 @@ class Update:
         scaler: torch.amp.GradScaler | None = None,
         ema: Ema | None = None,
         engine: Engine | None = None,
+        embeddings: Sequence[nn.Embedding] = (),
     ) -> None:
         self.parts, self.task = parts, task
         self.optimizers, self.schedulers = optimizers, schedulers
         self.device, self.seed, self.clip, self.scaler = device, seed, clip, scaler
         self.autocast, self.ema = autocast, ema
         self.engine = engine or Engine()
+        # Those that learn by rows.
+        self.embeddings = list(embeddings)
         self.learners = {
             phase: [name for name in parts if names is None or name in names] for phase, names in task.phases.items()
         }
@@ -88,7 +92,7 @@ class Update:
             for place, batch in enumerate(batches):
                 self._synchronise(phase, place == len(batches) - 1)
                 seed_all(mix(self.seed, step, turn, place, self.engine.rank), self.device)
-                with self.autocast:
+                with self.autocast, giving_rows(self.embeddings):
                     made = task.step(parts, batch, phase)
                 if made.loss is None:
                     raise ValueError(f"task {type(task).__name__} gave no loss in phase {phase!r}")
