@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from modrack.native.build import find_compiler
 from modrack.runner.checkpoint import damage
 
 KILLER = str(Path(__file__).with_name("killer.py"))
@@ -93,6 +94,7 @@ def test_a_gan_resumed_equals_one_never_stopped(tmp_path: Path) -> None:
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*pictures, strict=True))
 
 
+@pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
 def test_kernels_in_c_resume_exactly(tmp_path: Path) -> None:
     """A small BERT in bf16, whose layers and optimizer are kernels compiled here; killed within an epoch."""
     words = [

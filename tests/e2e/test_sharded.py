@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from modrack.native.build import find_compiler
+
 DEATH = str(Path(__file__).with_name("death.py"))
 # 2 epochs of 6 steps of unequal micro-batches, with all that has state and nothing that draws noise by process.
 WORDS = [
@@ -261,6 +263,7 @@ def test_what_cannot_be_sharded_is_refused_before_it_is_recorded(words: list[str
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
 def test_a_bert_in_bf16_learns_the_same_sharded_by_two_and_by_other_kernels(tmp_path: Path) -> None:
     """Layers of a known family may be computed by kernels in C, which sharded weights keep out."""
     words = [
